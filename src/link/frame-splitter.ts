@@ -1,0 +1,220 @@
+/**
+ * Frame splitter: a byte stream in, MAVLink frames and noise out.
+ *
+ *     bytes ──push──▶ [ noise ][ frame ][ frame ][ noi…  ← held until it is sure
+ *
+ * Source: mavlink.io/en/guide/serialization.html
+ */
+import { LearnedExtras } from './crc-extra.js'
+import type { CrcExtraTable } from './crc-extra.js'
+import {
+  CRC_BYTES,
+  HEADER_V1_BYTES,
+  HEADER_V2_BYTES,
+  INCOMPAT_SIGNED,
+  MAX_FRAME_BYTES,
+  SIGNATURE_BYTES,
+  STX_V2,
+  isStx,
+  msgidAt,
+} from './frame.js'
+import { X25_START, x25, x25Byte, x25ImpliedByte } from './x25.js'
+
+/** Takes the pieces, in order and without a hole; `bytes` is borrowed: copy what must outlive the call. */
+export interface PieceSink {
+  /** A whole frame; behind a prefix (a tlog's timestamp) it begins `prefixBytes` after `start`. */
+  frame(bytes: Uint8Array, start: number, end: number): void
+  /** Bytes that belong to no frame. Neighbouring noise may come in several calls. */
+  noise(bytes: Uint8Array, start: number, end: number): void
+}
+
+export interface SplitterOptions {
+  /** Bytes that a container puts before each frame: 0 on a wire, 8 in a tlog. */
+  prefixBytes?: number
+}
+
+export interface FrameSplitter {
+  /** Takes the next bytes of the stream; the caller may re-use them at once. */
+  push(bytes: Uint8Array): void
+  /** The line is silent: a false start no longer hides a whole frame that is held behind it. */
+  idle(): void
+  /** The stream is over: what is held comes out. */
+  end(): void
+  /** Bytes pushed and not yet given to the sink. */
+  readonly heldBytes: number
+}
+
+/** Unknown frames that may stand between a candidate and the good frame that vouches for it (frames). */
+const MAX_CHAIN = 3
+
+/** A push is worked through in slices of this size, so that a huge one needs no huge buffer (bytes). */
+const SLICE_BYTES = 64 * 1024
+
+/** CRC_EXTRA of ids below this lie in an array; the map behind it costs ten times as much per frame (ids). */
+const ARRAY_IDS = 0x10000
+
+/** Verdicts besides a length: these bytes are no frame; more bytes must come first. */
+const NOT_A_FRAME = 0
+const WAIT = -1
+
+/**
+ * Splits a byte stream into MAVLink frames. Pure: no clock, no input or output.
+ * Guarantees: every pushed byte comes out in exactly one piece, in order, and however the stream is cut into pushes the
+ * frames are the same; a damaged byte costs the frame it lies in and no other (rescan behind every doubtful STX).
+ * A known id is decided by its checksum, in MAVLink 1 also by its length. An unknown one must have a CRC_EXTRA that makes
+ * its checksum right; the first two of an id must also lie directly between frames.
+ * Holds at most a candidate, the frames that vouch for it and a header.
+ * Errors: none.
+ */
+export function createSplitter(
+  table: CrcExtraTable,
+  sink: PieceSink,
+  options: SplitterOptions = {},
+): FrameSplitter {
+  return new Splitter(table, sink, options.prefixBytes ?? 0)
+}
+
+class Splitter implements FrameSplitter {
+  readonly #table: CrcExtraTable
+  readonly #sink: PieceSink
+  readonly #prefix: number
+  readonly #extraOf = new Int16Array(ARRAY_IDS).fill(-1)
+  readonly #learned = new LearnedExtras()
+  readonly #buf: Uint8Array
+  /** buf[0, end) is pushed and not given out yet; buf[scan] is the next candidate. */
+  #end = 0
+  #scan: number
+  /** Whether buf[0] directly follows a frame. */
+  #afterFrame = false
+
+  constructor(table: CrcExtraTable, sink: PieceSink, prefixBytes: number) {
+    this.#table = table
+    this.#sink = sink
+    this.#prefix = prefixBytes
+    this.#scan = prefixBytes
+    this.#buf = new Uint8Array(SLICE_BYTES + (MAX_CHAIN + 2) * (MAX_FRAME_BYTES + prefixBytes))
+    for (const [msgid, known] of table) if (msgid < ARRAY_IDS) this.#extraOf[msgid] = known.crcExtra
+  }
+
+  get heldBytes(): number {
+    return this.#end
+  }
+
+  push(bytes: Uint8Array): void {
+    for (let from = 0; from < bytes.length; from += SLICE_BYTES) {
+      const slice = bytes.length <= SLICE_BYTES ? bytes : bytes.subarray(from, from + SLICE_BYTES)
+      this.#buf.set(slice, this.#end)
+      this.#end += slice.length
+      this.#split(false)
+    }
+  }
+
+  idle(): void {
+    for (let p = this.#scan + 1; p < this.#end; p++) {
+      if (!isStx(this.#buf[p]) || this.#verdict(p, false) <= 0) continue
+      this.#scan = p
+      this.#split(false)
+      p = this.#scan
+    }
+  }
+
+  end(): void {
+    this.#split(true)
+    if (this.#end > 0) this.#sink.noise(this.#buf, 0, this.#end)
+    this.#end = 0
+    this.#scan = this.#prefix
+    this.#afterFrame = false
+  }
+
+  /** Gives out every frame that is sure and the noise between; moves the rest to the front of the buffer. */
+  #split(final: boolean): void {
+    const buf = this.#buf
+    const end = this.#end
+    const prefix = this.#prefix
+    let given = 0
+    let p = this.#scan
+    while (p < end) {
+      if (!isStx(buf[p])) {
+        p++
+        continue
+      }
+      const frameBytes = this.#verdict(p, this.#afterFrame && p - prefix === given)
+      if (frameBytes > 0) {
+        if (p - prefix > given) this.#sink.noise(buf, given, p - prefix)
+        given = p + frameBytes
+        this.#sink.frame(buf, p - prefix, given)
+        this.#afterFrame = true
+        p = given + prefix
+      } else if (frameBytes === WAIT && !final) break
+      else p++
+    }
+    this.#keepFrom(given, p)
+  }
+
+  /** Gives out the noise before candidate `p` and moves what remains to the front. */
+  #keepFrom(given: number, p: number): void {
+    const noiseEnd = Math.min(p - this.#prefix, this.#end)
+    if (noiseEnd > given) {
+      this.#sink.noise(this.#buf, given, noiseEnd)
+      this.#afterFrame = false
+    }
+    const from = Math.max(given, noiseEnd)
+    if (from > 0) this.#buf.copyWithin(0, from, this.#end)
+    this.#end -= from
+    this.#scan = p - from
+  }
+
+  /**
+   * Length of the good frame that begins at `p`, or NOT_A_FRAME, or WAIT. `aligned`: directly behind a frame.
+   * `chain`: how many unknown frames may still be taken on trust of what follows them.
+   */
+  #verdict(p: number, aligned: boolean, chain = MAX_CHAIN): number {
+    const buf = this.#buf
+    const frameBytes = this.#claimedBytes(p)
+    if (frameBytes <= 0) return frameBytes
+    const crcAt = p + buf[p + 1]! + (buf[p] === STX_V2 ? HEADER_V2_BYTES : HEADER_V1_BYTES)
+    const crc = x25(buf, p + 1, crcAt, X25_START)
+    const wireCrc = buf[crcAt]! | (buf[crcAt + 1]! << 8)
+    const msgid = msgidAt(buf, p)
+    const extra = this.#knownExtra(msgid)
+    if (extra >= 0) return x25Byte(crc, extra) === wireCrc ? frameBytes : NOT_A_FRAME
+    const implied = x25ImpliedByte(crc, wireCrc)
+    if (implied < 0) return NOT_A_FRAME
+    const trust = this.#learned.judge(msgid, implied)
+    if (trust === 'trusted') return frameBytes
+    if (!aligned || chain === 0) return NOT_A_FRAME
+    const vouched = this.#vouched(p + frameBytes + this.#prefix, chain - 1)
+    if (vouched <= 0) return vouched
+    if (chain === MAX_CHAIN) this.#learned.record(msgid, implied)
+    return trust === 'agrees' ? frameBytes : NOT_A_FRAME
+  }
+
+  /** Whether a frame begins at `p`: more than 0, NOT_A_FRAME or WAIT. */
+  #vouched(p: number, chain: number): number {
+    if (p >= this.#end) return WAIT
+    return isStx(this.#buf[p]) ? this.#verdict(p, true, chain) : NOT_A_FRAME
+  }
+
+  /** What the header at `p` claims, where it may begin a frame and the whole of that is here. */
+  #claimedBytes(p: number): number {
+    const buf = this.#buf
+    let frameBytes: number
+    if (buf[p] === STX_V2) {
+      if (p + 3 > this.#end) return WAIT
+      const incompat = buf[p + 2]!
+      if (incompat > INCOMPAT_SIGNED) return NOT_A_FRAME
+      frameBytes = HEADER_V2_BYTES + CRC_BYTES + buf[p + 1]! + (incompat === 0 ? 0 : SIGNATURE_BYTES)
+    } else {
+      if (p + HEADER_V1_BYTES > this.#end) return WAIT
+      // MAVLink 1 cuts nothing off a payload. Without this test noise makes a false frame every 40 MB.
+      const known = this.#table.get(buf[p + 5]!)
+      if (known !== undefined && known.baseLength !== buf[p + 1]) return NOT_A_FRAME
+      frameBytes = HEADER_V1_BYTES + CRC_BYTES + buf[p + 1]!
+    }
+    return p + frameBytes > this.#end ? WAIT : frameBytes
+  }
+
+  #knownExtra(msgid: number): number {
+    return msgid < ARRAY_IDS ? this.#extraOf[msgid]! : (this.#table.get(msgid)?.crcExtra ?? -1)
+  }
+}

@@ -1,0 +1,154 @@
+/**
+ * Port fault: why a serial device cannot be used, and what a person does about it.
+ * The package gives no error codes, only the C library's words, so the words decide (Node sets no other locale).
+ */
+import { readFileSync, statSync } from 'node:fs'
+import { userInfo } from 'node:os'
+import { Fault, reasonOf, type Recovery } from '../base/fault.js'
+
+/** Codes of the link's faults, as docs/faults.md lists them. */
+export const ABSENT = 'GL-LINK-01'
+export const HUNG_UP = 'GL-LINK-02'
+export const DENIED = 'GL-LINK-03'
+export const BUSY = 'GL-LINK-04'
+export const NOT_SERIAL = 'GL-LINK-05'
+export const BAUD_REFUSED = 'GL-LINK-06'
+export const NOT_OPENED = 'GL-LINK-07'
+
+interface Cause {
+  words: RegExp
+  code: string
+  found: string
+  hint: (device: string) => string
+  recovery: Recovery
+}
+
+/** What the package's `open` may say, the first match counts; a custom baud rate is named in other failures too. */
+const CAUSES: readonly Cause[] = [
+  {
+    words: /no such (file or directory|device)|not a directory/i,
+    code: ABSENT,
+    found: 'no such device',
+    hint: () =>
+      'It is opened as soon as it is there. What is there: ls -l /dev/serial/by-id /dev/ttyA* /dev/ttyS*',
+    recovery: 'retry',
+  },
+  {
+    words: /permission denied/i,
+    code: DENIED,
+    found: 'permission denied',
+    hint: groupHint,
+    recovery: 'user',
+  },
+  {
+    words: /operation not permitted/i,
+    code: DENIED,
+    found: 'operation not permitted',
+    hint: (device) => `A sandbox refuses it: the service's DeviceAllow= must name ${device}.`,
+    recovery: 'user',
+  },
+  {
+    words: /cannot lock port|resource busy/i,
+    code: BUSY,
+    found: 'another program holds it',
+    hint: (device) =>
+      `Which one: sudo fuser -v ${device}\n` +
+      'Often it is ModemManager (sudo systemctl disable --now ModemManager) or a serial console (sudo raspi-config).',
+    recovery: 'user',
+  },
+  {
+    words: /inappropriate ioctl|is a directory/i,
+    code: NOT_SERIAL,
+    found: 'not a serial device',
+    hint: () => 'A link needs one, such as /dev/ttyUSB0, /dev/serial0 or a name in /dev/serial/by-id.',
+    recovery: 'user',
+  },
+  {
+    words: /baud rate/i,
+    code: BAUD_REFUSED,
+    found: 'the driver refuses this baud rate',
+    hint: baudHint,
+    recovery: 'user',
+  },
+]
+
+/** The fault behind an error of the package's `open`. */
+export function openFault(device: string, error: unknown): Fault {
+  const reason = reasonOf(error)
+  const cause = CAUSES.find(({ words }) => words.test(reason)) ?? {
+    code: NOT_OPENED,
+    found: reason,
+    hint: () => 'It is tried again by itself. The kernel may know more: sudo dmesg | tail',
+    recovery: 'retry',
+  }
+  const { code, found, recovery } = cause
+  return new Fault({
+    code,
+    op: 'open',
+    subject: device,
+    found,
+    hint: cause.hint(device),
+    recovery,
+    cause: error,
+  })
+}
+
+/** The device took a rate of its own choice. */
+export function baudFault(device: string, baud: number, actualBaud: number): Fault {
+  return new Fault({
+    code: BAUD_REFUSED,
+    op: 'open',
+    subject: device,
+    found: `asked for ${baud} baud it runs at ${actualBaud}`,
+    hint: baudHint(),
+    recovery: 'user',
+  })
+}
+
+/** The device went away while it was open. */
+export function hangUpFault(device: string, error?: unknown): Fault {
+  return new Fault({
+    code: HUNG_UP,
+    op: 'read',
+    subject: device,
+    found: error === undefined ? 'the device hung up' : `the device is gone (${reasonOf(error)})`,
+    hint: 'Unplugged, or without power. It is opened again as soon as it is back.',
+    recovery: 'retry',
+    cause: error,
+  })
+}
+
+function baudHint(): string {
+  return 'Set the baud rate of the radio or telemetry port, mostly 57600, 115200 or 921600.'
+}
+
+function groupHint(device: string): string {
+  const user = userName()
+  const group = groupOf(device)
+  return (
+    `The user '${user}' is not in group '${group}': sudo usermod -aG ${group} ${user}\n` +
+    'It counts from the next login, for a service from its next start.'
+  )
+}
+
+function userName(): string {
+  try {
+    return userInfo().username
+  } catch {
+    return `#${process.geteuid?.() ?? 0}` // an id without a name, as usermod and sudo take it
+  }
+}
+
+/** The group to join: the device's own where that helps, else the one that owns serial devices on Debian. */
+function groupOf(device: string): string {
+  const usual = 'dialout'
+  try {
+    const { gid, mode } = statSync(device)
+    const readWrite = 0o060
+    if (gid === 0 || (mode & readWrite) !== readWrite) return usual
+    const lines = readFileSync('/etc/group', 'utf8').split('\n')
+    return lines.map((line) => line.split(':')).find(([, , id]) => id === String(gid))?.[0] ?? usual
+  } catch {
+    return usual
+  }
+}

@@ -1,0 +1,72 @@
+#!/usr/bin/env -S UV_THREADPOOL_SIZE=16 node
+/**
+ * main: picks the command. Only the one that is asked for is loaded, so that `groundlock show` does not wait for
+ * serial ports, nor `--version` for SQLite.
+ * The first line sets libuv's pool (threads; 4 by default, and 4 writes that hang on a stalled card would stop the
+ * serial port too). It has to stand there: loading this very file uses the pool, so setting it here is too late.
+ */
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError } from 'commander'
+import { Fault, faultLines } from './base/fault.js'
+import { EXIT_CODE, EXIT_CODES_TEXT } from './commands/exit-code.js'
+
+interface Entry {
+  /** The line of `groundlock --help`. */
+  summary: string
+  load: () => Promise<Command>
+}
+
+const COMMANDS: Readonly<Record<string, Entry>> = {
+  config: {
+    summary: 'check and explain the configuration file',
+    load: async () => (await import('./commands/config.js')).configCommand(),
+  },
+}
+
+async function buildProgram(argv: readonly string[]): Promise<Command> {
+  const program = new Command('groundlock')
+    .description('Closed MAVLink ground station: records flights on the spot.')
+    .version(version())
+    .addHelpText('after', `\n${EXIT_CODES_TEXT}\nExample: groundlock config check --config ./groundlock.toml`)
+  // The verb is the first word, or the second after `help`.
+  const asked = argv.filter((word) => !word.startsWith('-')).slice(0, 2)
+  for (const [name, { summary, load }] of Object.entries(COMMANDS))
+    program.addCommand(asked.includes(name) ? await load() : new Command(name).description(summary))
+  throwInsteadOfExit(program)
+  return program
+}
+
+function version(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+  return typeof manifest === 'object' && manifest !== null && 'version' in manifest
+    ? String(manifest.version)
+    : '?'
+}
+
+function throwInsteadOfExit(command: Command): void {
+  command.exitOverride().showHelpAfterError('(add --help for what there is)')
+  command.commands.forEach(throwInsteadOfExit)
+}
+
+/** The exit code of what a command threw; mistakes of ours are thrown on, and Node prints their stack. */
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_CODE.ok : EXIT_CODE.usage
+  if (!(error instanceof Fault)) throw error
+  process.stderr.write(`${faultLines(error)}\n`)
+  return EXIT_CODE.fault
+}
+
+// A reader that has seen enough (`| head`) is no fault; a lost stderr must never end a station that records.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(EXIT_CODE.ok)
+})
+process.stderr.on('error', () => {})
+
+const argv = process.argv.slice(2)
+const program = await buildProgram(argv)
+try {
+  await program.parseAsync(argv, { from: 'user' })
+} catch (error) {
+  process.exitCode = exitCodeOf(error)
+}
