@@ -1,0 +1,282 @@
+/**
+ * Import: a recording that others made becomes a flight, with the same splitter and the same segments as a live one.
+ *
+ *     file ──read twice──▶ hash, format │ intake ──▶ records ──1 MiB──▶ segments ──▶ ID.partial ──▶ ID.glk
+ */
+import { createHash } from 'node:crypto'
+import { open, rename, unlink } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { Fault, reasonOf } from '../base/fault.js'
+import type { Dialect } from '../mavlink/dialect.js'
+import { Vehicles } from '../mavlink/vehicles.js'
+import { FlightBuilder, SEGMENT_BYTES } from './flight-builder.js'
+import type { FlightSource } from './flight-writer.js'
+import { FlightWriter } from './flight-writer.js'
+import { Intake } from './intake.js'
+import type { RecordSink } from './intake.js'
+import { FormatGuess, looksLike } from './recording-format.js'
+import type { RecordingFormat } from './recording-format.js'
+import { Tally } from './tally.js'
+import { TIMESTAMP_BYTES } from './tlog.js'
+import { PARTIAL_SUFFIX, syncFolderOf } from './vault.js'
+import type { Vault } from './vault.js'
+
+/** Hex digits of the file's SHA-256 in the flight's id: two of a million files share them once in 10^8 vaults. */
+const ID_HASH_DIGITS = 16
+/** How much of a file is read at once (bytes). */
+const READ_BYTES = 256 * 1024
+/** First bytes of a file by which it is named when it holds no frame. */
+const HEAD_BYTES = 4096
+
+export interface ImportOptions {
+  vault: Vault
+  station: string
+  dialect: Dialect
+  format: RecordingFormat | 'auto'
+  /** Called with the bytes of the file that are done, of how many. */
+  onProgress?: (doneBytes: number, allBytes: number) => void
+  /** Ends the import at the next piece; what was written is removed. */
+  signal?: AbortSignal
+}
+
+/** What became of a file. */
+export type ImportResult =
+  | {
+      kind: 'imported'
+      id: string
+      format: RecordingFormat
+      frames: number
+      noiseBytes: number
+      redactions: number
+    }
+  | { kind: 'already there'; id: string }
+
+/**
+ * Imports one file as one flight.
+ * Guarantees: `export --format original` gives the file back, byte for byte; nothing is left of an import that fails.
+ * Errors: a Fault: the file cannot be read, holds no frame, changed while it was read, or the vault cannot be written.
+ */
+export async function importFile(path: string, options: ImportOptions): Promise<ImportResult> {
+  const seen = await inspect(path, options)
+  const idEnd = `import-${seen.sha256.slice(0, ID_HASH_DIGITS)}`
+  const there = options.vault.flightIds().find((id) => id.endsWith(idEnd))
+  if (there !== undefined) return { kind: 'already there', id: there }
+  if (seen.frames === 0) throw noFrameFault(path, seen.head)
+  const format = options.format === 'auto' ? seen.format : options.format
+  const id = `${options.station}-${idEnd}`
+  const partial = options.vault.flightPath(id) + PARTIAL_SUFFIX
+  try {
+    await unlink(partial).catch(() => {})
+    const source = { name: basename(path), format, bytes: seen.bytes, sha256: seen.sha256 }
+    const result = await writeFlight(path, id, partial, source, options)
+    await rename(partial, options.vault.flightPath(id))
+    syncFolderOf(partial)
+    return result
+  } catch (error) {
+    await unlink(partial).catch(() => {})
+    throw error instanceof Fault || options.signal?.aborted === true
+      ? error
+      : writeFault(path, options.vault, error)
+  }
+}
+
+interface Inspection {
+  bytes: number
+  sha256: string
+  format: RecordingFormat
+  frames: number
+  head: Uint8Array
+}
+
+/** Reads the file once for what must be known before the flight is begun. */
+async function inspect(path: string, { dialect, signal }: ImportOptions): Promise<Inspection> {
+  const hash = createHash('sha256')
+  const guess = new FormatGuess(dialect.byId)
+  let head = new Uint8Array(0)
+  let bytes = 0
+  for await (const part of partsOf(path, signal)) {
+    if (bytes === 0) head = part.slice(0, HEAD_BYTES)
+    bytes += part.length
+    hash.update(part)
+    guess.push(part)
+  }
+  const format = guess.end()
+  return { bytes, sha256: hash.digest('hex'), format, frames: guess.frames, head }
+}
+
+/** Writes the flight to `partial`: a whole flight file, closed and on the disk. */
+async function writeFlight(
+  path: string,
+  id: string,
+  partial: string,
+  source: FlightSource,
+  options: ImportOptions,
+): Promise<ImportResult> {
+  const head = { id, station: options.station, bootId: '', origin: 'import' as const, previousPart: null }
+  const writer = await FlightWriter.create(
+    partial,
+    { ...head, links: ['file'], openedUs: null },
+    'at the end',
+  )
+  try {
+    const copy = new RecordingCopy(writer, options.dialect, source.format)
+    const hash = createHash('sha256')
+    for await (const part of partsOf(path, options.signal)) {
+      hash.update(part)
+      await copy.take(part)
+      options.onProgress?.(copy.intake.counts.bytesIn, source.bytes)
+    }
+    if (hash.digest('hex') !== source.sha256) throw changedFault(path)
+    await copy.finish(source)
+    const { frames, noiseBytes } = copy.intake.counts
+    return {
+      kind: 'imported',
+      id,
+      format: source.format,
+      frames,
+      noiseBytes,
+      redactions: copy.intake.redactions,
+    }
+  } catch (error) {
+    await writer.release().catch(() => {})
+    throw error
+  }
+}
+
+/** Receive times that a recording's clock can be believed in (µs; 2000 to 2100): others are kept, but date nothing. */
+const BELIEVABLE_US = { from: 946_684_800e6, to: 4_102_444_800e6 } as const
+
+/** A recording on its way into a flight file. */
+class RecordingCopy {
+  readonly intake: Intake
+  readonly #writer: FlightWriter
+  readonly #builder: FlightBuilder
+  #cuts = 0
+  #fromUs: number | null = null
+  #toUs: number | null = null
+
+  constructor(writer: FlightWriter, dialect: Dialect, format: RecordingFormat) {
+    this.#writer = writer
+    const timestamped = format === 'tlog'
+    const tally = new Tally(dialect.byId, timestamped ? TIMESTAMP_BYTES : 0)
+    const builder = new FlightBuilder(async () => writer, dialect, tally)
+    const vehicles = new Vehicles(dialect, {
+      heartbeat: (_sysid, _armed, recvTimeUs) => this.#noteTime(recvTimeUs),
+      event: (kind, detail, recvTimeUs) => {
+        if (Number.isSafeInteger(recvTimeUs)) builder.addEvent({ recvTimeUs, kind, detail })
+      },
+      utc: () => {},
+    })
+    this.#builder = builder
+    const sink: RecordSink = (kind, link, timeUs, bytes, start, end) =>
+      builder.append(kind, link, timeUs, bytes, start, end)
+    this.intake = new Intake({ link: 0, dialect, vehicles, sink, timestamped })
+  }
+
+  async take(part: Uint8Array): Promise<void> {
+    this.intake.push(part, 0)
+    if (this.#builder.pendingBytes >= SEGMENT_BYTES) await this.#cut(false)
+  }
+
+  async finish(source: FlightSource): Promise<void> {
+    const writer = this.#writer
+    this.intake.end()
+    // A tlog's receive times are UTC as the recorder knew it; a raw stream has none.
+    if (source.format === 'tlog' && this.#fromUs !== null) {
+      this.#builder.addAnchor({ recvTimeUs: this.#fromUs, utcUs: this.#fromUs, source: 'recorded' })
+    }
+    await this.#cut(true)
+    await writer.noteSource(source)
+    await writer.close('imported', this.#fromUs, this.#toUs)
+    await writer.settle()
+    await syncFile(writer.path)
+  }
+
+  #cut(last: boolean): Promise<void> {
+    const { bytesIn } = this.intake.counts
+    const chunk = ++this.#cuts
+    const totals = { bytesIn, bytesLost: 0, redactions: this.intake.redactions }
+    return this.#builder.cut({ firstChunk: chunk, lastChunk: chunk }, totals, last)
+  }
+
+  /** The flight's span is that of its heartbeats: noise and radios bring the oddest times. */
+  #noteTime(timeUs: number): void {
+    if (timeUs < BELIEVABLE_US.from || timeUs >= BELIEVABLE_US.to) return
+    this.#fromUs = Math.min(this.#fromUs ?? timeUs, timeUs)
+    this.#toUs = Math.max(this.#toUs ?? timeUs, timeUs)
+  }
+}
+
+async function* partsOf(path: string, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+  const file = await open(path, 'r').catch((cause: unknown) => {
+    throw readFault(path, cause)
+  })
+  try {
+    const buffer = new Uint8Array(READ_BYTES)
+    for (;;) {
+      signal?.throwIfAborted()
+      const { bytesRead } = await file.read(buffer, 0, READ_BYTES).catch((cause: unknown) => {
+        throw readFault(path, cause)
+      })
+      if (bytesRead === 0) return
+      yield buffer.subarray(0, bytesRead)
+    }
+  } finally {
+    await file.close()
+  }
+}
+
+async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r')
+  try {
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+function readFault(path: string, cause: unknown): Fault {
+  return new Fault({
+    code: 'GL-IMPORT-01',
+    op: 'read the recording',
+    subject: path,
+    found: reasonOf(cause),
+    hint: 'Give the path of a .tlog file or of a raw MAVLink stream that this user may read.',
+    recovery: 'user',
+    cause,
+  })
+}
+
+function noFrameFault(path: string, head: Uint8Array): Fault {
+  return new Fault({
+    code: 'GL-IMPORT-02',
+    op: 'import',
+    subject: path,
+    found: `it holds no valid MAVLink frame; it looks like ${looksLike(head)}`,
+    hint: 'A recording is a .tlog of a ground station or the bytes of a telemetry link as they came.',
+    recovery: 'user',
+  })
+}
+
+function changedFault(path: string): Fault {
+  return new Fault({
+    code: 'GL-IMPORT-03',
+    op: 'import',
+    subject: path,
+    found: 'the file changed while it was read',
+    hint: 'Import it again when nothing writes to it any more.',
+    recovery: 'user',
+  })
+}
+
+function writeFault(path: string, vault: Vault, cause: unknown): Fault {
+  return new Fault({
+    code: 'GL-IMPORT-04',
+    op: `store ${path} in`,
+    subject: vault.dir,
+    found: reasonOf(cause),
+    hint: 'The vault must be writable and have room for about a fifth of the recording.',
+    recovery: 'user',
+    cause,
+  })
+}

@@ -1,0 +1,228 @@
+/**
+ * Segment: about a megabyte of records, encoded by column; the unit that is committed to a flight file.
+ *
+ *     records ──by kind and sender──▶ groups ──packed, compressed──▶ pieces
+ *        └── order of the groups' frames, and where a sequence number was not the expected one
+ *
+ * Specified in docs/flight-file.md, "Segment".
+ */
+import { promisify } from 'node:util'
+import { brotliCompress, brotliDecompress, constants as zlib } from 'node:zlib'
+import { ByteReader } from '../base/byte-reader.js'
+import { ByteWriter } from '../base/byte-writer.js'
+import type { MessageLayout } from '../mavlink/dialect.js'
+import { shapesOf } from './column-shape.js'
+import { groupOf, readGroup, writeFrame, writeGroup } from './message-group.js'
+import type { GroupKey, MessageGroup } from './message-group.js'
+import { readNoise, writeNoise } from './noise-group.js'
+import type { NoiseGroup } from './noise-group.js'
+import { GroupPrediction, readOrder, writeOrder } from './order.js'
+import { FRAME, NOISE, Records } from './records.js'
+import { SequenceNumbers, writeSequenceNumbers } from './sequence-numbers.js'
+import { sortByGroup } from './group-sort.js'
+
+/** Where a group goes: frames by message, everything else by link. */
+export type PieceKind = 'order' | 'noise' | 'frames'
+
+/** What is stored of a segment, as one row each. `body` is brotli of `rawBytes` bytes. */
+export interface Piece {
+  kind: PieceKind
+  rawBytes: number
+  body: Uint8Array
+}
+
+/** Where the frames of one kind lie, so that a reader takes no other piece. */
+export interface GroupEntry {
+  /** The group's number in the order column. */
+  number: number
+  /** Index into the segment's pieces, and where the group begins in the piece's raw bytes. */
+  piece: number
+  offset: number
+  key: GroupKey
+  count: number
+}
+
+export interface Segment {
+  pieces: Piece[]
+  groups: GroupEntry[]
+  records: number
+  frames: number
+  framedBytes: number
+  noiseBytes: number
+  firstTimeUs: bigint
+  lastTimeUs: bigint
+}
+
+/** A group smaller than this shares its piece with others: brotli and SQLite have a price per blob (bytes). */
+const SHARE_BELOW_BYTES = 8 * 1024
+/** A shared piece is full at this size: reading one small group should not cost much of the segment (bytes). */
+const SHARED_PIECE_BYTES = 32 * 1024
+/** Brotli 5 of 11: 6 costs a third more time for 1 % of size; window of 2^20 as no piece is larger. */
+const BROTLI = { params: { [zlib.BROTLI_PARAM_QUALITY]: 5, [zlib.BROTLI_PARAM_LGWIN]: 20 } }
+/** Largest raw piece a reader accepts (bytes): a damaged length must not take the memory. */
+const MAX_RAW_PIECE_BYTES = 256 * 1024 * 1024
+
+const compress = promisify<Uint8Array, object, Uint8Array>(brotliCompress)
+const decompress = promisify<Uint8Array, object, Uint8Array>(brotliDecompress)
+
+type LayoutOf = (msgid: number) => MessageLayout | undefined
+
+/**
+ * Encodes `records`, which must not change until it is done. `breathe` is awaited between groups: the storage worker
+ * writes its chunks there, so that a slow encoder never delays what must be durable within a second.
+ */
+export async function encodeSegment(
+  records: Records,
+  layoutOf: LayoutOf,
+  breathe: () => Promise<void> = async () => {},
+): Promise<Segment> {
+  const sorted = sortByGroup(records)
+  const order = new ByteWriter()
+  writeOrder(order, sorted.numbers, sorted.times)
+  writeSequenceNumbers(order, records)
+  const raw: { kind: PieceKind; bytes: Uint8Array }[] = [{ kind: 'order', bytes: order.copy() }]
+  const groups: GroupEntry[] = []
+  const shared = new ByteWriter()
+  const flushShared = (): void => {
+    if (shared.length > 0) raw.push({ kind: 'frames', bytes: shared.copy() })
+    shared.clear()
+  }
+  for (const { number, key, indices } of sorted.frames) {
+    await breathe()
+    const body = new ByteWriter()
+    body.varint(number)
+    const group = groupOf(records, indices, key)
+    writeGroup(body, group, shapesOf(layoutOf(key.msgid), group.stride))
+    if (shared.length + body.length > SHARED_PIECE_BYTES) flushShared()
+    if (body.length >= SHARE_BELOW_BYTES) {
+      flushShared()
+      groups.push({ number, key, count: indices.length, piece: raw.length, offset: 0 })
+      raw.push({ kind: 'frames', bytes: body.copy() })
+    } else {
+      groups.push({ number, key, count: indices.length, piece: raw.length, offset: shared.length })
+      shared.bytes(body.written())
+    }
+  }
+  flushShared()
+  for (const { number, link, indices } of sorted.noise) {
+    const body = new ByteWriter()
+    body.varint(number)
+    writeNoise(body, records, link, indices)
+    raw.push({ kind: 'noise', bytes: body.copy() })
+  }
+  const pieces = await Promise.all(
+    raw.map(async ({ kind, bytes }) => ({
+      kind,
+      rawBytes: bytes.length,
+      body: await compress(bytes, BROTLI),
+    })),
+  )
+  return { pieces, groups, ...totals(records) }
+}
+
+function totals(records: Records): Omit<Segment, 'pieces' | 'groups'> {
+  let frames = 0
+  let framedBytes = 0
+  let firstTimeUs = records.times[0] ?? 0n
+  let lastTimeUs = firstTimeUs
+  for (let i = 0; i < records.count; i++) {
+    const time = records.times[i]!
+    if (time < firstTimeUs) firstTimeUs = time
+    if (time > lastTimeUs) lastTimeUs = time
+    if (records.kinds[i] !== FRAME) continue
+    frames++
+    framedBytes += records.ends[i]! - records.startOf(i)
+  }
+  const noiseBytes = records.byteLength - framedBytes
+  return { records: records.count, frames, framedBytes, noiseBytes, firstTimeUs, lastTimeUs }
+}
+
+/** The raw bytes of a stored piece. Errors: a RangeError or zlib's own where the piece is damaged. */
+export async function inflatePiece(body: Uint8Array, rawBytes: number): Promise<Uint8Array> {
+  if (rawBytes > MAX_RAW_PIECE_BYTES) throw new RangeError(`a piece of ${rawBytes} bytes`)
+  const raw = await decompress(body, { maxOutputLength: rawBytes + 1 })
+  if (raw.length !== rawBytes)
+    throw new RangeError(`a piece of ${raw.length} bytes where ${rawBytes} are expected`)
+  return raw
+}
+
+/** Everything a segment holds, by group number; the order says how it was interleaved. */
+interface DecodedPieces {
+  surprises: Uint32Array | undefined
+  seqs: SequenceNumbers
+  frames: Map<number, MessageGroup>
+  noise: Map<number, NoiseGroup>
+}
+
+/**
+ * The records of a segment, in the order and with the bytes they came in.
+ * Errors: a RangeError (or zlib's own) where a piece is damaged.
+ */
+export async function decodeSegment(pieces: readonly Piece[]): Promise<Records> {
+  const decoded: DecodedPieces = {
+    surprises: undefined,
+    seqs: new SequenceNumbers(),
+    frames: new Map(),
+    noise: new Map(),
+  }
+  for (const { kind, rawBytes, body } of pieces) readPiece(kind, await inflatePiece(body, rawBytes), decoded)
+  if (decoded.surprises === undefined) throw new RangeError('a segment without its order')
+  return interleave(decoded, decoded.surprises)
+}
+
+function readPiece(kind: PieceKind, raw: Uint8Array, into: DecodedPieces): void {
+  const source = new ByteReader(raw)
+  if (kind === 'order') {
+    into.surprises = readOrder(source)
+    into.seqs = SequenceNumbers.read(source)
+  } else if (kind === 'noise') into.noise.set(source.varint(), readNoise(source))
+  else while (source.left > 0) into.frames.set(source.varint(), readGroup(source))
+}
+
+function interleave({ seqs, frames, noise }: DecodedPieces, surprises: Uint32Array): Records {
+  const records = new Records()
+  const groups = new GroupPrediction(timesByNumber(frames, noise))
+  const frame = new ByteWriter()
+  for (const surprise of surprises) {
+    const number = surprise === 0 ? groups.predicted : surprise - 1
+    const n = groups.take(number)
+    const group = frames.get(number)
+    if (group !== undefined && n < group.count) {
+      const { link, sysid, compid } = group.key
+      frame.clear()
+      writeFrame(frame, group, n, seqs.take(link, sysid, compid))
+      records.append(FRAME, link, group.times[n]!, frame.written(), 0, frame.length)
+    } else appendNoise(records, noise.get(number), n)
+  }
+  return records
+}
+
+function timesByNumber(frames: Map<number, MessageGroup>, noise: Map<number, NoiseGroup>): BigUint64Array[] {
+  const times: BigUint64Array[] = []
+  for (let number = 0; number < frames.size + noise.size; number++) {
+    const group = frames.get(number) ?? noise.get(number)
+    if (group === undefined) throw new RangeError(`group ${number} is missing`)
+    times.push(group.times)
+  }
+  return times
+}
+
+function appendNoise(records: Records, group: NoiseGroup | undefined, n: number): void {
+  if (group === undefined || n >= group.count)
+    throw new RangeError('the order names a record that is not there')
+  records.append(
+    NOISE,
+    group.link,
+    group.times[n]!,
+    group.bytes,
+    n === 0 ? 0 : group.ends[n - 1]!,
+    group.ends[n]!,
+  )
+}
+
+/** One group out of a piece's raw bytes, for readers of one message. `minStride` as for `readGroup`. */
+export function groupAt(raw: Uint8Array, offset: number, minStride: number): MessageGroup {
+  const source = new ByteReader(raw, offset)
+  source.varint()
+  return readGroup(source, minStride)
+}

@@ -1,0 +1,52 @@
+/**
+ * Storage worker: the thread that owns the vault while the station records. All it does is in `VaultWriter`.
+ */
+import { parentPort, workerData } from 'node:worker_threads'
+import { createLog } from '../base/log.js'
+import { loadDialect } from '../mavlink/dialect.js'
+import type { SharedRing } from './ring.js'
+import { CHUNK_US, VaultWriter } from './vault-writer.js'
+import type { Stored } from './vault-writer.js'
+import { Vault } from './vault.js'
+
+/** What the worker is started with. */
+export interface StorageWorkerData {
+  vaultDir: string
+  ring: SharedRing
+}
+
+/** What the main thread says: look at the ring now; end. */
+export type ToWorker = 'pump' | 'stop'
+
+/** What the worker says: it records (recovery is done); a chunk is durable; a flight is closed; all is stored. */
+export type FromWorker =
+  | { kind: 'ready' }
+  | ({ kind: 'stored' } & Stored)
+  | { kind: 'closed'; flightId: string; reason: string }
+  | { kind: 'stopped' }
+
+async function run(port: NonNullable<typeof parentPort>): Promise<void> {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- edge: our own recorder starts this thread
+  const { vaultDir, ring } = workerData as StorageWorkerData
+  const say = (message: FromWorker): void => port.postMessage(message)
+  const writer = await VaultWriter.start({
+    vault: Vault.openOrCreate(vaultDir),
+    ring,
+    dialect: loadDialect(),
+    log: createLog(),
+    onStored: (stored) => say({ kind: 'stored', ...stored }),
+    onClosed: (flightId, reason) => say({ kind: 'closed', flightId, reason }),
+  })
+  const timer = setInterval(() => writer.pump(), CHUNK_US / 1000)
+  port.on('message', (message: ToWorker) => {
+    if (message === 'pump') return writer.pump()
+    clearInterval(timer)
+    void writer.stop().then(() => {
+      say({ kind: 'stopped' })
+      port.close()
+    })
+  })
+  say({ kind: 'ready' })
+}
+
+if (parentPort !== null) void run(parentPort)
