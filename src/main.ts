@@ -17,6 +17,18 @@ interface Entry {
 }
 
 const COMMANDS: Readonly<Record<string, Entry>> = {
+  run: {
+    summary: 'record: read the serial links, keep the flights',
+    load: async () => (await import('./commands/run.js')).runCommand(),
+  },
+  close: {
+    summary: 'end the flight that is being recorded, now',
+    load: async () => (await import('./commands/close.js')).closeCommand(),
+  },
+  simulate: {
+    summary: 'fly a simulated copter on a pseudo-terminal',
+    load: async () => (await import('./commands/simulate.js')).simulateCommand(),
+  },
   config: {
     summary: 'check and explain the configuration file',
     load: async () => (await import('./commands/config.js')).configCommand(),

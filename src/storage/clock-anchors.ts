@@ -30,9 +30,9 @@ export class ClockAnchors {
     return window.best
   }
 
-  /** A flight begins: its first observation is an anchor again. */
-  reset(): void {
-    this.#windows.clear()
+  /** The best of each source's window so far: what a flight that begins now starts with. */
+  get bests(): ClockAnchor[] {
+    return [...this.#windows.values()].map(({ best }) => best)
   }
 }
 

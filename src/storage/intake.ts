@@ -30,6 +30,8 @@ export interface IntakeOptions {
   sink: RecordSink
   /** The bytes are a tlog: each frame brings its own receive time. */
   timestamped?: boolean
+  /** A signing key was zeroed. */
+  onRedaction?: (recvTimeUs: number) => void
 }
 
 export interface IntakeCounts {
@@ -42,6 +44,7 @@ export interface IntakeCounts {
 export class Intake {
   readonly counts: IntakeCounts = { bytesIn: 0, frames: 0, framedBytes: 0, noiseBytes: 0 }
   readonly #redaction = new Redaction()
+  #told = 0
   readonly #splitter: FrameSplitter
   readonly #options: IntakeOptions
   readonly #prefixBytes: number
@@ -101,6 +104,7 @@ export class Intake {
       this.#setTime(timeUs, Number(timeUs))
     }
     this.#redaction.frame(bytes, from, end)
+    this.#tellRedactions()
     this.counts.frames++
     this.counts.framedBytes += end - from
     this.#options.vehicles.observe(bytes, from, this.#recvTimeUs)
@@ -109,7 +113,12 @@ export class Intake {
 
   #noise(bytes: Uint8Array, start: number, end: number): void {
     this.#redaction.noise(bytes, start, end)
+    this.#tellRedactions()
     this.counts.noiseBytes += end - start
     this.#options.sink(NOISE, this.#options.link, this.#timeUs, bytes, start, end)
+  }
+
+  #tellRedactions(): void {
+    for (; this.#told < this.#redaction.count; this.#told++) this.#options.onRedaction?.(this.#recvTimeUs)
   }
 }

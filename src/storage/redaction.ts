@@ -14,19 +14,21 @@ const KEY_BYTES = 32
 const KEY_FROM = HEADER_V2_BYTES + KEY_OFFSET
 const KEY_TO = KEY_FROM + KEY_BYTES
 
+const NOTHING = new Uint8Array(0)
+
 /** Redacts the pieces of one link, in order; a noise run may come in several pieces. */
 export class Redaction {
   /** Frames, and headers in noise, whose key was zeroed. */
   count = 0
   /** The last bytes of the noise run so far, fewer than a header. */
-  #tail = new Uint8Array(0)
+  #tail = NOTHING
   /** Where the key of a header seen in this run begins and ends, counted from the run's next byte. */
   #keyFrom = 0
   #keyTo = 0
 
   /** Zeroes the key in the frame at `bytes[start, end)`, in place. */
   frame(bytes: Uint8Array, start: number, end: number): void {
-    this.#tail = new Uint8Array(0)
+    this.#tail = NOTHING
     this.#keyTo = 0
     if (bytes[start] !== STX_V2 || msgidAt(bytes, start) !== SETUP_SIGNING) return
     const payloadEnd = start + HEADER_V2_BYTES + bytes[start + 1]!

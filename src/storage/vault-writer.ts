@@ -17,6 +17,7 @@ import { FRAME, NOISE } from './records.js'
 import { recover } from './recovery.js'
 import { RingReader } from './ring.js'
 import type { SharedRing } from './ring.js'
+import { Sqlite } from './sqlite.js'
 import { TailPair } from './tail-pair.js'
 import type { Vault } from './vault.js'
 
@@ -61,6 +62,7 @@ export interface VaultWriterOptions {
 
 export class VaultWriter {
   readonly #options: VaultWriterOptions
+  readonly #lock: Sqlite
   readonly #ring: RingReader
   readonly #chunk = new ChunkWriter()
   readonly #tails: TailPair
@@ -77,8 +79,9 @@ export class VaultWriter {
   #slowFlushes = 0
   #lastFault = ''
 
-  private constructor(options: VaultWriterOptions, lastSequence: number) {
+  private constructor(options: VaultWriterOptions, lock: Sqlite, lastSequence: number) {
     this.#options = options
+    this.#lock = lock
     this.#ring = new RingReader(options.ring)
     this.#tails = new TailPair(options.vault, lastSequence)
     this.#sequence = lastSequence
@@ -86,9 +89,10 @@ export class VaultWriter {
 
   /** Recovers what was left, then begins. Errors: what recovery and the tails throw. */
   static async start(options: VaultWriterOptions): Promise<VaultWriter> {
+    const lock = await lockVault(options.vault)
     const { flightIds, lastSequence } = await recover(options.vault, options.dialect)
     for (const id of flightIds) options.log.warn(`flight ${id} had been cut off: recovered and closed`)
-    return new VaultWriter(options, lastSequence)
+    return new VaultWriter(options, lock, lastSequence)
   }
 
   /** Takes all that the ring holds and makes it durable, as far as there is room. */
@@ -105,6 +109,7 @@ export class VaultWriter {
     this.pump()
     await this.#work
     this.#tails.close()
+    await this.#lock.close()
   }
 
   /** Takes a ring entry into the chunk; false when the chunk must be stored first. */
@@ -236,6 +241,25 @@ export class VaultWriter {
     const text = faultLines(fault)
     if (text !== this.#lastFault) this.#options.log.error(text)
     this.#lastFault = text
+  }
+}
+
+/** Holds the vault for this process; the kernel frees it with the process, however that ends. Errors: a Fault. */
+async function lockVault(vault: Vault): Promise<Sqlite> {
+  const lock = await Sqlite.open(vault.lockPath, 'create')
+  try {
+    await lock.script('PRAGMA journal_mode=MEMORY; BEGIN EXCLUSIVE')
+    return lock
+  } catch (cause) {
+    throw new Fault({
+      code: 'GL-VAULT-03',
+      op: 'record into the vault',
+      subject: vault.dir,
+      found: 'another station records into it',
+      hint: 'Give each station a vault of its own: [vault] dir.',
+      recovery: 'stop',
+      cause,
+    })
   }
 }
 

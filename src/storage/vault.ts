@@ -4,6 +4,7 @@
  *     VAULT/station        this station's name and the four characters that make its flight ids its own
  *     VAULT/flights/ID.glk one file a flight
  *     VAULT/tail-0, tail-1 what is not in a flight file yet
+ *     VAULT/lock           held by the station that records into it
  */
 import { randomBytes } from 'node:crypto'
 import {
@@ -61,6 +62,11 @@ export class Vault {
 
   tailPath(index: 0 | 1): string {
     return join(this.dir, `tail-${index}`)
+  }
+
+  /** A database that the recording station holds locked, and that holds nothing. */
+  get lockPath(): string {
+    return join(this.dir, 'lock')
   }
 
   flightPath(id: string): string {

@@ -1,0 +1,41 @@
+/** Command `run`: the station as a daemon, until SIGTERM or Ctrl-C. */
+import { Command } from 'commander'
+import { CONFIGURATION_PATH, loadConfiguration } from '../base/configuration-file.js'
+import { createLog } from '../base/log.js'
+import { startStation } from '../station.js'
+import { EXIT_CODE } from './exit-code.js'
+
+export function runCommand(): Command {
+  return new Command('run')
+    .description('record: read the serial links, keep the flights')
+    .option('--config <file>', 'the configuration', CONFIGURATION_PATH)
+    .addHelpText(
+      'after',
+      `
+SIGTERM and Ctrl-C end the flight that is on, store everything and stop.
+Its status stands in RUN_DIR/station.json; the last stored chunk there is never lost.
+
+Example: groundlock run --config ./groundlock.toml`,
+    )
+    .action(run)
+}
+
+async function run(options: { config: string }): Promise<void> {
+  const log = createLog()
+  const station = await startStation(loadConfiguration(options.config), log, (error) => {
+    // The vault's thread is gone: what it had made durable is safe, and a new start goes on.
+    log.error(
+      `the storage worker died: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+    )
+    process.exit(EXIT_CODE.fault)
+  })
+  await new Promise<void>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.once(signal, () => {
+        log.info(`${signal}: stopping`)
+        resolve()
+      })
+    }
+  })
+  await station.stop()
+}

@@ -1,0 +1,81 @@
+/**
+ * Station status: what a running station says of itself, in its status file, on its socket and once a minute in the log.
+ */
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { Fault, reasonOf } from '../base/fault.js'
+
+/** Where the bytes of a link went: in = framed + noise + lost + outside + held. */
+export interface LinkStatus {
+  name: string
+  device: string
+  state: 'open' | 'waiting' | 'closed'
+  /** Why it waits. */
+  fault: string | null
+  bytesIn: number
+  frames: number
+  framedBytes: number
+  noiseBytes: number
+  /** Received while a flight was on and memory was full: each is in a gap record. */
+  lostBytes: number
+  /** Received while no flight was on. */
+  outsideBytes: number
+  /** Waiting for the rest of a frame. */
+  heldBytes: number
+}
+
+export interface StationStatus {
+  pid: number
+  station: string
+  bootId: string
+  /** Receive clock (µs since boot): when this was written, and when the station started. */
+  nowUs: number
+  startedUs: number
+  /** What of an earlier run was cut off is in closed flights, and new chunks become durable. */
+  recovered: boolean
+  flight: string | null
+  /** The last chunk that is on the card: what it held is never lost. */
+  stored: { flight: string; sequence: number; bytes: number; slowFlushes: number } | null
+  /** Waiting in memory for the storage worker (bytes). */
+  backlogBytes: number
+  /** Nothing keeps the uplinks shut. */
+  guard: 'none'
+  links: LinkStatus[]
+}
+
+/** Makes the folder of the status file and the socket, if it is not there. Errors: a Fault. */
+export function makeRunDir(dir: string): void {
+  try {
+    mkdirSync(dir, { recursive: true, mode: 0o750 })
+  } catch (cause) {
+    throw new Fault({
+      code: 'GL-STATION-03',
+      op: 'make the run_dir',
+      subject: dir,
+      found: reasonOf(cause),
+      hint: 'As a service systemd makes it; by hand name one that you may write to: [station] run_dir.',
+      recovery: 'user',
+      cause,
+    })
+  }
+}
+
+/** Replaces the status file whole, so that a reader never sees half of one. It lies in memory: nothing is flushed. */
+export function writeStatusFile(path: string, status: StationStatus): void {
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(`${path}.new`, `${JSON.stringify(status, null, 1)}\n`, { mode: 0o640 })
+  renameSync(`${path}.new`, path)
+}
+
+/** The minute's line: `recording X, 3 link(s) …`. */
+export function statusLine(status: StationStatus): string {
+  const links = status.links.map((link) => {
+    const { name, state, bytesIn, frames, noiseBytes, lostBytes } = link
+    const noise = bytesIn === 0 ? '0' : ((100 * noiseBytes) / bytesIn).toFixed(2)
+    return `${name} ${state}: ${bytesIn} bytes, ${frames} frames, ${noise} % noise, ${lostBytes} bytes lost`
+  })
+  const flight = status.flight === null ? 'no flight' : `recording ${status.flight}`
+  const stored =
+    status.stored === null ? 'nothing stored yet' : `stored up to chunk ${status.stored.sequence}`
+  return [flight, stored, ...links].join('; ')
+}

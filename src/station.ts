@@ -1,0 +1,277 @@
+/**
+ * Station: the composition root of `groundlock run`. A byte's way from here:
+ *
+ *     SerialLink ──▶ Intake (splitter, redaction, vehicles) ──▶ FlightGate ──▶ Recorder ══ring══▶ storage worker
+ */
+import { existsSync } from 'node:fs'
+import type { Server } from 'node:net'
+import { join } from 'node:path'
+import { bootId, monotonicUs } from './base/clock.js'
+import type { Configuration, LinkConfiguration } from './base/configuration.js'
+import type { Log } from './base/log.js'
+import { serveStationSocket } from './forward/station-socket.js'
+import { makeRunDir, statusLine, writeStatusFile } from './forward/station-status.js'
+import type { LinkStatus, StationStatus } from './forward/station-status.js'
+import { createSerialLink } from './link/serial-link.js'
+import type { LinkState, SerialLink } from './link/serial-link.js'
+import { loadDialect } from './mavlink/dialect.js'
+import { Vehicles } from './mavlink/vehicles.js'
+import { ClockAnchors } from './storage/clock-anchors.js'
+import { FlightGate } from './storage/flight-gate.js'
+import { FlightIds } from './storage/flight-id.js'
+import type { ClockAnchor, CloseReason } from './storage/flight-writer.js'
+import { Intake } from './storage/intake.js'
+import { REDACTED_EVENT } from './storage/live-flight.js'
+import { Recorder } from './storage/recorder.js'
+import { Vault } from './storage/vault.js'
+import type { Stored } from './storage/vault-writer.js'
+
+/** How often the rules look at the time, the system clock is noted and the status is written (ms). */
+const TICK_MS = 1000
+/** One line about how it goes this often (ticks). */
+const STATUS_LINE_TICKS = 60
+/** What systemd-timesyncd touches once the clock is right. */
+const CLOCK_SYNCHRONIZED = '/run/systemd/timesync/synchronized'
+
+export const STATUS_FILE = 'station.json'
+export const SOCKET_FILE = 'station.sock'
+
+/** One link with all that belongs to it. */
+interface StationLink {
+  serial: SerialLink
+  intake: Intake
+  index: number
+}
+
+export interface Station {
+  /** Ends the flight, stores everything and lets go of the devices. */
+  stop(): Promise<void>
+}
+
+/**
+ * Starts recording. Errors: a Fault where the vault or the run_dir cannot be used; a device that is missing is none.
+ * `onFatal` is called when it cannot go on; the process should end, and be started again.
+ */
+export async function startStation(
+  configuration: Configuration,
+  log: Log,
+  onFatal: (error: unknown) => void,
+): Promise<Station> {
+  const vault = Vault.openOrCreate(configuration.vault.dir)
+  const { runDir } = configuration.station
+  makeRunDir(runDir)
+  let station: RunningStation | undefined
+  const socket = await serveStationSocket(join(runDir, SOCKET_FILE), async (op) => {
+    if (station === undefined) throw new Error('the station is starting')
+    return station.answer(op)
+  })
+  station = new RunningStation(configuration, vault, socket, log, onFatal)
+  station.start()
+  return station
+}
+
+class RunningStation implements Station {
+  readonly #configuration: Configuration
+  readonly #log: Log
+  readonly #ids: FlightIds
+  readonly #stationId: string
+  readonly #bootId = bootId()
+  readonly #recorder: Recorder
+  readonly #gate: FlightGate
+  readonly #anchors = new ClockAnchors()
+  readonly #links: StationLink[]
+  readonly #startedUs = monotonicUs()
+  #flightId: string | null = null
+  #stored: Stored | null = null
+  #ready = false
+  #ticks = 0
+  #timer: NodeJS.Timeout | undefined
+  readonly #socket: Server
+  readonly #closedListeners = new Map<string, () => void>()
+
+  constructor(
+    configuration: Configuration,
+    vault: Vault,
+    socket: Server,
+    log: Log,
+    onFatal: (error: unknown) => void,
+  ) {
+    this.#configuration = configuration
+    this.#socket = socket
+    this.#log = log
+    this.#stationId = vault.stationId(configuration.station.name)
+    this.#ids = new FlightIds(vault, this.#stationId, this.#bootId)
+    this.#recorder = new Recorder({
+      vaultDir: vault.dir,
+      onReady: () => (this.#ready = true),
+      onStored: (stored) => this.#onStored(stored),
+      onClosed: (flightId, reason) => this.#onClosed(flightId, reason),
+      onFatal,
+    })
+    this.#gate = new FlightGate({
+      open: (openedUs, previousPart) => this.#openFlight(openedUs, previousPart),
+      record: (kind, link, timeUs, bytes, start, end) =>
+        this.#recorder.record(kind, link, Number(timeUs), bytes, start, end),
+      event: (event) => this.#recorder.event(event),
+      close: (closing) => this.#recorder.close(closing),
+    })
+    this.#links = configuration.links.map((link, index) => this.#createLink(link, index))
+  }
+
+  start(): void {
+    this.#log.info(`station ${this.#stationId} records into ${this.#configuration.vault.dir}`)
+    this.#log.warn('no guard is built in yet: nothing here keeps the uplinks shut')
+    for (const { serial } of this.#links) serial.start()
+    this.#timer = setInterval(() => this.#tick(), TICK_MS)
+    this.#writeStatus()
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer)
+    await Promise.all(this.#links.map(({ serial }) => serial.stop()))
+    for (const { intake } of this.#links) intake.end()
+    this.#gate.close('shutdown', monotonicUs())
+    await this.#recorder.stop()
+    this.#writeStatus()
+    this.#log.info('stopped: all flights are stored and closed')
+    this.#socket.close()
+  }
+
+  #createLink({ name, device, baud }: LinkConfiguration, index: number): StationLink {
+    const vehicles = new Vehicles(loadDialect(), {
+      heartbeat: (sysid, armed, recvTimeUs) => this.#gate.heartbeat(sysid, armed, recvTimeUs),
+      event: (kind, detail, recvTimeUs) => this.#gate.event(kind, detail, recvTimeUs),
+      utc: (utcUs, recvTimeUs) => this.#observeClock({ source: 'gps', utcUs, recvTimeUs }),
+    })
+    const intake = new Intake({
+      link: index,
+      dialect: loadDialect(),
+      vehicles,
+      sink: this.#gate.record,
+      onRedaction: (recvTimeUs) =>
+        this.#gate.event(REDACTED_EVENT, `a signing key on link ${name}`, recvTimeUs),
+    })
+    const serial = createSerialLink({
+      name,
+      device,
+      baud,
+      log: this.#log,
+      onBytes: (bytes, recvTimeUs) => intake.push(bytes, recvTimeUs),
+      onIdle: () => intake.idle(),
+      onState: (state) => this.#linkChanged(name, intake, state),
+    })
+    return { serial, intake, index }
+  }
+
+  /** What was held when the cable came off will not be completed by what another plug brings. */
+  #linkChanged(name: string, intake: Intake, state: LinkState): void {
+    if (state.kind !== 'open') intake.end()
+    if (state.kind === 'closed') return
+    const detail = state.kind === 'open' ? name : `${name}: ${state.fault.message}`
+    this.#gate.event(state.kind === 'open' ? 'link open' : 'link lost', detail, state.sinceUs)
+  }
+
+  #openFlight(openedUs: number, isNextPart: boolean): boolean {
+    const id = this.#ids.next()
+    const previousPart = isNextPart ? this.#flightId : null
+    const links = this.#configuration.links.map(({ name }) => name)
+    const head = {
+      station: this.#stationId,
+      bootId: this.#bootId,
+      origin: 'live' as const,
+      previousPart,
+      links,
+      openedUs,
+    }
+    if (!this.#recorder.open({ ...head, id })) return false
+    this.#flightId = id
+    this.#log.info(`flight ${id} began${previousPart === null ? '' : `, going on from ${previousPart}`}`)
+    this.#noteSystemClock()
+    for (const anchor of this.#anchors.bests) this.#recorder.anchor(anchor)
+    return true
+  }
+
+  #onStored(stored: Stored): void {
+    this.#stored = stored
+    this.#writeStatus()
+  }
+
+  #onClosed(flightId: string, reason: string): void {
+    this.#log.info(`flight ${flightId} is closed (${reason})`)
+    if (this.#flightId === flightId) this.#flightId = null
+    this.#closedListeners.get(flightId)?.()
+    this.#closedListeners.delete(flightId)
+  }
+
+  #observeClock(seen: ClockAnchor): void {
+    const anchor = this.#anchors.observe(seen)
+    if (anchor !== undefined && this.#gate.isOpen) this.#recorder.anchor(anchor)
+  }
+
+  #noteSystemClock(): void {
+    const source = existsSync(CLOCK_SYNCHRONIZED) ? 'ntp' : 'system'
+    this.#observeClock({ source, recvTimeUs: monotonicUs(), utcUs: Date.now() * 1000 })
+  }
+
+  #tick(): void {
+    this.#gate.tick(monotonicUs())
+    this.#noteSystemClock()
+    this.#writeStatus()
+    if (++this.#ticks % STATUS_LINE_TICKS === 0) this.#log.info(statusLine(this.#status()))
+  }
+
+  /** Answers a request of the station socket. */
+  async answer(op: string): Promise<object> {
+    if (op === 'status') return this.#status()
+    if (op !== 'close') throw new Error(`"op" is "status" or "close", not "${op}"`)
+    return { closed: await this.#closeNow('asked') }
+  }
+
+  /** Ends the flight that is on; resolves with its id when its file is closed, or with null where none is on. */
+  async #closeNow(reason: CloseReason): Promise<string | null> {
+    const id = this.#flightId
+    if (id === null || !this.#gate.close(reason, monotonicUs())) return null
+    await new Promise<void>((resolve) => this.#closedListeners.set(id, resolve))
+    return id
+  }
+
+  #writeStatus(): void {
+    writeStatusFile(join(this.#configuration.station.runDir, STATUS_FILE), this.#status())
+  }
+
+  #status(): StationStatus {
+    const stored = this.#stored
+    return {
+      pid: process.pid,
+      station: this.#stationId,
+      bootId: this.#bootId,
+      nowUs: monotonicUs(),
+      startedUs: this.#startedUs,
+      recovered: this.#ready,
+      flight: this.#flightId,
+      stored: stored && {
+        flight: stored.flightId,
+        sequence: stored.sequence,
+        bytes: stored.bytes,
+        slowFlushes: stored.slowFlushes,
+      },
+      backlogBytes: this.#recorder.backlogBytes,
+      guard: 'none',
+      links: this.#links.map((link) => this.#linkStatus(link)),
+    }
+  }
+
+  #linkStatus({ serial, intake, index }: StationLink): LinkStatus {
+    const { kind } = serial.state
+    return {
+      name: serial.name,
+      device: this.#configuration.links[index]!.device,
+      state: kind,
+      fault: serial.state.kind === 'waiting' ? serial.state.fault.message : null,
+      bytesIn: intake.counts.bytesIn,
+      frames: intake.counts.frames,
+      ...this.#gate.ledger(index),
+      heldBytes: intake.heldBytes,
+    }
+  }
+}
