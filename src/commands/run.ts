@@ -1,6 +1,7 @@
 /** Command `run`: the station as a daemon, until SIGTERM or Ctrl-C. */
 import { Command } from 'commander'
 import { CONFIGURATION_PATH, loadConfiguration } from '../base/configuration-file.js'
+import { Fault, faultLines } from '../base/fault.js'
 import { createLog } from '../base/log.js'
 import { startStation } from '../station.js'
 import { EXIT_CODE } from './exit-code.js'
@@ -23,10 +24,8 @@ Example: groundlock run --config ./groundlock.toml`,
 async function run(options: { config: string }): Promise<void> {
   const log = createLog()
   const station = await startStation(loadConfiguration(options.config), log, (error) => {
-    // The vault's thread is gone: what it had made durable is safe, and a new start goes on.
-    log.error(
-      `the storage worker died: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-    )
+    // The vault's thread is gone. What it had made durable is safe, and the next start goes on.
+    log.error(error instanceof Fault ? faultLines(error) : `the storage worker died: ${stackOf(error)}`)
     process.exit(EXIT_CODE.fault)
   })
   await new Promise<void>((resolve) => {
@@ -38,4 +37,8 @@ async function run(options: { config: string }): Promise<void> {
     }
   })
   await station.stop()
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }

@@ -4,7 +4,7 @@
  */
 import type { ByteReader } from '../base/byte-reader.js'
 import type { ByteWriter } from '../base/byte-writer.js'
-import type { Width } from './column.js'
+import type { Width } from './lanes.js'
 import type { FieldLayout, MessageLayout, WireType } from '../mavlink/dialect.js'
 
 /** A column of numbers `bytes` wide, or of byte strings of `bytes` each, which are stored as they are. */

@@ -8,7 +8,10 @@
 import type { ByteReader } from '../base/byte-reader.js'
 import { ByteWriter } from '../base/byte-writer.js'
 import { LIVELY, NOISY, QUIET, ZERO, codeColumn, decodeColumn } from './column.js'
-import type { Cells } from './column.js'
+import type { Coding } from './column.js'
+import { DIVIDED } from './column-scale.js'
+import { transformOf } from './column-transform.js'
+import type { Cells } from './lanes.js'
 
 /** Cells that hold byte strings of `bytes` each instead of numbers; they are stored as they are. */
 export interface TextCells {
@@ -27,11 +30,12 @@ export class ColumnsWriter {
   readonly #texts = new ByteWriter()
   readonly #areas = AREAS.map(() => new ByteWriter())
 
-  /** Head: transform, two bits of liveliness a plane, the first number. */
+  /** Head: transform and scale, divisor if there is one, two bits of liveliness a plane, the first number. */
   number(cells: Cells): void {
     if (cells.count === 0) return
-    const { transform, planes } = codeColumn(cells)
-    this.#heads.u8(transform)
+    const { transform, scale, divisor, planes } = codeColumn(cells)
+    this.#heads.u8(transform | (scale << 2))
+    if (scale === DIVIDED) this.#heads.varint(divisor)
     const liveliness = planes.reduce((bits, plane, k) => bits | (plane.liveliness << (2 * k)), 0)
     if (cells.width === 8) this.#heads.u16(liveliness)
     else this.#heads.u8(liveliness)
@@ -51,7 +55,7 @@ export class ColumnsWriter {
 
 interface PendingColumn {
   cells: Cells
-  transform: number
+  coding: Coding
   liveliness: number
 }
 
@@ -68,10 +72,12 @@ export class ColumnsReader {
   /** Reads the head of a column of numbers; its cells are filled later. */
   number(cells: Cells): void {
     if (cells.count === 0) return
-    const transform = this.#source.u8()
+    const how = this.#source.u8()
+    const scale = how >>> 2
+    const divisor = scale === DIVIDED ? this.#source.varint() : 1
     const liveliness = cells.width === 8 ? this.#source.u16() : this.#source.u8()
     cells.rows.set(this.#source.take(cells.width), cells.offset)
-    this.#columns.push({ cells, transform, liveliness })
+    this.#columns.push({ cells, coding: { transform: transformOf(how & 3), scale, divisor }, liveliness })
   }
 
   text(cells: TextCells): void {
@@ -90,6 +96,6 @@ export class ColumnsReader {
         }
       })
     }
-    this.#columns.forEach(({ cells, transform }, c) => decodeColumn(cells, transform, planes[c]!))
+    this.#columns.forEach(({ cells, coding }, c) => decodeColumn(cells, coding, planes[c]!))
   }
 }

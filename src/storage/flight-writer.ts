@@ -135,7 +135,8 @@ export class FlightWriter {
 
   /** What the file already says, for going on with it. */
   async progress(): Promise<FlightProgress> {
-    const [row] = await this.#db.all(`SELECT opened_us, close_reason, bytes_in, bytes_lost, redactions, damaged_runs,
+    const [row] = await this.#db
+      .all(`SELECT opened_us, close_reason, bytes_in, bytes_lost, redactions, damaged_runs,
       damaged_bytes, (SELECT max(last_chunk) FROM segment) AS last_chunk, (SELECT max(last_us) FROM segment) AS last_us
       FROM flight`)
     const number = (column: string): number => Number(row?.[column] ?? 0)
@@ -146,7 +147,11 @@ export class FlightWriter {
       lastChunk: number('last_chunk'),
       openedUs: number('opened_us'),
       lastUs: number('last_us'),
-      totals: { bytesIn: number('bytes_in'), bytesLost: number('bytes_lost'), redactions: number('redactions') },
+      totals: {
+        bytesIn: number('bytes_in'),
+        bytesLost: number('bytes_lost'),
+        redactions: number('redactions'),
+      },
       figures: {
         components: components.map(componentOf),
         crcMismatches: new Map(mismatches.map((m) => [Number(m['msgid']), Number(m['count'])])),
@@ -226,11 +231,11 @@ export class FlightWriter {
       segment.noiseBytes,
       hash.digest(),
     ])
-    await this.#db.runEach(
+    await this.#db.insertAll(
       'INSERT INTO piece VALUES (?, ?, ?, ?, ?)',
       segment.pieces.map(({ kind, rawBytes, body }, i) => [firstPiece + i, id, kind, rawBytes, body]),
     )
-    await this.#db.runEach(
+    await this.#db.insertAll(
       'INSERT INTO message_group VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
       segment.groups.map(({ key, number, count, piece, offset }) => [
         key.msgid,
@@ -248,15 +253,15 @@ export class FlightWriter {
   }
 
   async #insertHappenings({ gaps, events, anchors }: Commit): Promise<void> {
-    await this.#db.runEach(
+    await this.#db.insertAll(
       'INSERT INTO gap VALUES (?, ?, ?, ?, ?)',
       gaps.map((gap) => [gap.link, gap.fromUs, gap.toUs, gap.bytes, gap.reason]),
     )
-    await this.#db.runEach(
+    await this.#db.insertAll(
       'INSERT INTO event VALUES (?, ?, ?)',
       events.map((event) => [event.recvTimeUs, event.kind, event.detail]),
     )
-    await this.#db.runEach(
+    await this.#db.insertAll(
       'INSERT INTO clock_anchor VALUES (?, ?, ?)',
       anchors.map((anchor) => [anchor.recvTimeUs, anchor.utcUs, anchor.source]),
     )
@@ -267,7 +272,7 @@ export class FlightWriter {
       'UPDATE flight SET bytes_in=?, bytes_lost=?, redactions=?, damaged_runs=?, damaged_bytes=?',
       [bytesIn, bytesLost, redactions, figures.damagedRuns, figures.damagedBytes],
     )
-    await this.#db.runEach(
+    await this.#db.insertAll(
       'INSERT OR REPLACE INTO component VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
       figures.components.map((c) => [
         c.link,
@@ -280,7 +285,7 @@ export class FlightWriter {
         c.restarts,
       ]),
     )
-    await this.#db.runEach('INSERT OR REPLACE INTO crc_mismatch VALUES (?, ?)', [...figures.crcMismatches])
+    await this.#db.insertAll('INSERT OR REPLACE INTO crc_mismatch VALUES (?, ?)', [...figures.crcMismatches])
   }
 }
 

@@ -56,7 +56,7 @@ export function sortByGroup(records: Records): SortedRecords {
     frames: [],
     noise: [],
     numbers,
-    times: indices.map((column) => BigUint64Array.from(column, (i) => records.times[i]!)),
+    times: indices.map((column) => timesOf(records, column)),
   }
   firsts.forEach((first, number) => {
     const link = records.links[first]!
@@ -65,6 +65,12 @@ export function sortByGroup(records: Records): SortedRecords {
     else sorted.noise.push({ number, link, indices: indices[number]! })
   })
   return sorted
+}
+
+function timesOf({ times }: Records, indices: Uint32Array): BigUint64Array {
+  const own = new BigUint64Array(indices.length)
+  for (let n = 0; n < own.length; n++) own[n] = times[indices[n]!]!
+  return own
 }
 
 function keyOf(records: Records, index: number): GroupKey {

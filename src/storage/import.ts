@@ -25,6 +25,8 @@ import type { Vault } from './vault.js'
 const ID_HASH_DIGITS = 16
 /** How much of a file is read at once (bytes). */
 const READ_BYTES = 256 * 1024
+/** After this many frames it is clear what a file is (frames). */
+const ENOUGH_FRAMES = 10_000
 /** First bytes of a file by which it is named when it holds no frame. */
 const HEAD_BYTES = 4096
 
@@ -98,7 +100,7 @@ async function inspect(path: string, { dialect, signal }: ImportOptions): Promis
     if (bytes === 0) head = part.slice(0, HEAD_BYTES)
     bytes += part.length
     hash.update(part)
-    guess.push(part)
+    if (guess.frames < ENOUGH_FRAMES) guess.push(part)
   }
   const format = guess.end()
   return { bytes, sha256: hash.digest('hex'), format, frames: guess.frames, head }
@@ -118,8 +120,8 @@ async function writeFlight(
     { ...head, links: ['file'], openedUs: null },
     'at the end',
   )
+  const copy = new RecordingCopy(writer, options.dialect, source.format)
   try {
-    const copy = new RecordingCopy(writer, options.dialect, source.format)
     const hash = createHash('sha256')
     for await (const part of partsOf(path, options.signal)) {
       hash.update(part)
@@ -138,6 +140,7 @@ async function writeFlight(
       redactions: copy.intake.redactions,
     }
   } catch (error) {
+    await copy.idle()
     await writer.release().catch(() => {})
     throw error
   }
@@ -152,6 +155,8 @@ class RecordingCopy {
   readonly #writer: FlightWriter
   readonly #builder: FlightBuilder
   #cuts = 0
+  /** The cut that is being compressed and committed while the file is read on. */
+  #cutting: Promise<void> = Promise.resolve()
   #fromUs: number | null = null
   #toUs: number | null = null
 
@@ -175,11 +180,21 @@ class RecordingCopy {
 
   async take(part: Uint8Array): Promise<void> {
     this.intake.push(part, 0)
-    if (this.#builder.pendingBytes >= SEGMENT_BYTES) await this.#cut(false)
+    if (this.#builder.pendingBytes < SEGMENT_BYTES) return
+    await this.#cutting
+    this.#cutting = this.#cut(false)
+    // A failure is thrown where it is awaited, above or in `finish`.
+    this.#cutting.catch(() => {})
+  }
+
+  /** Returns when nothing is being written any more, however that ended. */
+  async idle(): Promise<void> {
+    await this.#cutting.catch(() => {})
   }
 
   async finish(source: FlightSource): Promise<void> {
     const writer = this.#writer
+    await this.#cutting
     this.intake.end()
     // A tlog's receive times are UTC as the recorder knew it; a raw stream has none.
     if (source.format === 'tlog' && this.#fromUs !== null) {

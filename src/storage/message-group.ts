@@ -13,7 +13,7 @@ import {
   STX_V2,
 } from '../link/frame.js'
 import { X25_START, x25, x25Byte, x25ImpliedByte } from '../link/x25.js'
-import type { Width } from './column.js'
+import type { Width } from './lanes.js'
 import { ColumnsReader, ColumnsWriter } from './columns.js'
 import { numberWidth, readShapes, writeShapes } from './column-shape.js'
 import type { ColumnShape } from './column-shape.js'
@@ -83,15 +83,15 @@ export function groupOf(records: Records, indices: Uint32Array, key: GroupKey): 
     crcExtra: -1,
     crcExceptions: new Map(),
   }
+  const { times, payloadBytes, payloads } = group
   for (let n = 0; n < count; n++) {
     const i = indices[n]!
     const start = records.startOf(i)
     const length = bytes[start + 1]!
     const crcAt = start + headerBytes + length
-    group.times[n] = records.times[i]!
-    group.payloadBytes[n] = length
-    for (let k = 0, to = n * stride, from = start + headerBytes; k < length; k++)
-      group.payloads[to + k] = bytes[from + k]!
+    times[n] = records.times[i]!
+    payloadBytes[n] = length
+    for (let to = n * stride, from = start + headerBytes; from < crcAt; from++) payloads[to++] = bytes[from]!
     if (key.version === 2) group.compat[n] = bytes[start + 3]!
     if (key.signed)
       group.signatures.set(bytes.subarray(crcAt + 2, crcAt + 2 + SIGNATURE_BYTES), n * SIGNATURE_BYTES)
@@ -100,6 +100,7 @@ export function groupOf(records: Records, indices: Uint32Array, key: GroupKey): 
   return group
 }
 
+/** `crc` is that of all but CRC_EXTRA; the group's CRC_EXTRA is what its first frame implies. */
 function noteCrc(group: MessageGroup, index: number, crc: number, wireCrc: number): void {
   if (group.crcExtra < 0) group.crcExtra = x25ImpliedByte(crc, wireCrc)
   if (group.crcExtra < 0 || x25Byte(crc, group.crcExtra) !== wireCrc) group.crcExceptions.set(index, wireCrc)
@@ -162,10 +163,10 @@ function nameColumns(
 
 /** How each payload's length differs from the expected one (modulo 256): all zero where senders keep the rules. */
 function cutLengths({ key, count, stride, payloads, payloadBytes }: MessageGroup): Uint8Array {
-  return Uint8Array.from(
-    { length: count },
-    (_, n) => expectedPayloadBytes(key.version, payloads, n * stride, stride) - payloadBytes[n]!,
-  )
+  const cut = new Uint8Array(count)
+  for (let n = 0; n < count; n++)
+    cut[n] = expectedPayloadBytes(key.version, payloads, n * stride, stride) - payloadBytes[n]!
+  return cut
 }
 
 /**
@@ -216,29 +217,35 @@ function readKey(source: ByteReader): GroupKey {
   }
 }
 
-/** Puts frame `n` of the group back together, byte for byte, behind what `out` holds. */
-export function writeFrame(out: ByteWriter, group: MessageGroup, n: number, seq: number): void {
+/**
+ * Puts frame `n` of the group back together, byte for byte, at the front of `out`, which holds MAX_FRAME_BYTES.
+ * Returns its length.
+ */
+export function restoreFrame(out: Uint8Array, group: MessageGroup, n: number, seq: number): number {
   const { key, payloads, stride } = group
   const length = group.payloadBytes[n]!
-  const start = out.length
-  if (key.version === 1) {
-    out.u8(STX_V1)
-    out.u8(length)
-  } else {
-    out.u8(STX_V2)
-    out.u8(length)
-    out.u8(key.signed ? INCOMPAT_SIGNED : 0)
-    out.u8(group.compat[n]!)
+  let at = 0
+  if (key.version === 1) out[at++] = STX_V1
+  else out[at++] = STX_V2
+  out[at++] = length
+  if (key.version === 2) {
+    out[at++] = key.signed ? INCOMPAT_SIGNED : 0
+    out[at++] = group.compat[n]!
   }
-  out.u8(seq)
-  out.u8(key.sysid)
-  out.u8(key.compid)
-  out.u8(key.msgid & 0xff)
-  if (key.version === 2) out.u16(key.msgid >>> 8)
-  out.bytes(payloads, n * stride, n * stride + length)
-  out.u16(
-    group.crcExceptions.get(n) ??
-      x25Byte(x25(out.written(), start + 1, out.length, X25_START), group.crcExtra),
-  )
-  if (key.signed) out.bytes(group.signatures, n * SIGNATURE_BYTES, (n + 1) * SIGNATURE_BYTES)
+  out[at++] = seq
+  out[at++] = key.sysid
+  out[at++] = key.compid
+  out[at++] = key.msgid
+  if (key.version === 2) {
+    out[at++] = key.msgid >>> 8
+    out[at++] = key.msgid >>> 16
+  }
+  for (let from = n * stride, end = from + length; from < end; from++) out[at++] = payloads[from]!
+  const crc = group.crcExceptions.get(n) ?? x25Byte(x25(out, 1, at, X25_START), group.crcExtra)
+  out[at++] = crc
+  out[at++] = crc >>> 8
+  if (key.signed) {
+    for (let k = 0; k < SIGNATURE_BYTES; k++) out[at++] = group.signatures[n * SIGNATURE_BYTES + k]!
+  }
+  return at
 }

@@ -4,7 +4,7 @@
  */
 import type { ByteReader } from '../base/byte-reader.js'
 import type { ByteWriter } from '../base/byte-writer.js'
-import type { Width } from './column.js'
+import type { Width } from './lanes.js'
 import { ColumnsReader, ColumnsWriter } from './columns.js'
 
 /** Receive times of the records of each group, in the group's order. */

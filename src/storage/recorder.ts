@@ -3,6 +3,7 @@
  * What finds no room there is lost, and said to be by a gap: when, how many bytes, why.
  */
 import { Worker } from 'node:worker_threads'
+import { Fault } from '../base/fault.js'
 import type { Closing } from './chunk.js'
 import { ANCHOR, CLOSE, EVENT, GAP } from './chunk.js'
 import type { ClockAnchor, FlightEvent, FlightHead, Gap } from './flight-writer.js'
@@ -21,7 +22,7 @@ export interface RecorderOptions {
   onReady(): void
   onStored(stored: Stored): void
   onClosed(flightId: string, reason: string): void
-  /** The worker died of a mistake of ours or of the system: the station cannot go on. */
+  /** The worker cannot begin (a Fault), or died of a mistake of ours: the station cannot go on. */
   onFatal(error: unknown): void
 }
 
@@ -48,6 +49,7 @@ export class Recorder {
         if (message.kind === 'ready') options.onReady()
         else if (message.kind === 'stored') options.onStored(message)
         else if (message.kind === 'closed') options.onClosed(message.flightId, message.reason)
+        else if (message.kind === 'failed') options.onFatal(new Fault(message.fault))
         else resolve()
       })
     })

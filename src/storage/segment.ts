@@ -10,9 +10,10 @@ import { promisify } from 'node:util'
 import { brotliCompress, brotliDecompress, constants as zlib } from 'node:zlib'
 import { ByteReader } from '../base/byte-reader.js'
 import { ByteWriter } from '../base/byte-writer.js'
+import { MAX_FRAME_BYTES } from '../link/frame.js'
 import type { MessageLayout } from '../mavlink/dialect.js'
 import { shapesOf } from './column-shape.js'
-import { groupOf, readGroup, writeFrame, writeGroup } from './message-group.js'
+import { groupOf, readGroup, restoreFrame, writeGroup } from './message-group.js'
 import type { GroupKey, MessageGroup } from './message-group.js'
 import { readNoise, writeNoise } from './noise-group.js'
 import type { NoiseGroup } from './noise-group.js'
@@ -58,7 +59,7 @@ const SHARE_BELOW_BYTES = 8 * 1024
 /** A shared piece is full at this size: reading one small group should not cost much of the segment (bytes). */
 const SHARED_PIECE_BYTES = 32 * 1024
 /** Brotli 5 of 11: 6 costs a third more time for 1 % of size; window of 2^20 as no piece is larger. */
-const BROTLI = { params: { [zlib.BROTLI_PARAM_QUALITY]: 5, [zlib.BROTLI_PARAM_LGWIN]: 20 } }
+const BROTLI = { [zlib.BROTLI_PARAM_QUALITY]: 5, [zlib.BROTLI_PARAM_LGWIN]: 20 }
 /** Largest raw piece a reader accepts (bytes): a damaged length must not take the memory. */
 const MAX_RAW_PIECE_BYTES = 256 * 1024 * 1024
 
@@ -77,47 +78,50 @@ export async function encodeSegment(
   breathe: () => Promise<void> = async () => {},
 ): Promise<Segment> {
   const sorted = sortByGroup(records)
+  const pieces: Promise<Piece>[] = []
+  const groups: GroupEntry[] = []
+  const addPiece = (kind: PieceKind, bytes: Uint8Array): void => void pieces.push(compressed(kind, bytes))
   const order = new ByteWriter()
   writeOrder(order, sorted.numbers, sorted.times)
   writeSequenceNumbers(order, records)
-  const raw: { kind: PieceKind; bytes: Uint8Array }[] = [{ kind: 'order', bytes: order.copy() }]
-  const groups: GroupEntry[] = []
+  addPiece('order', order.copy())
   const shared = new ByteWriter()
   const flushShared = (): void => {
-    if (shared.length > 0) raw.push({ kind: 'frames', bytes: shared.copy() })
+    if (shared.length > 0) addPiece('frames', shared.copy())
     shared.clear()
   }
+  const body = new ByteWriter()
   for (const { number, key, indices } of sorted.frames) {
     await breathe()
-    const body = new ByteWriter()
+    body.clear()
     body.varint(number)
     const group = groupOf(records, indices, key)
     writeGroup(body, group, shapesOf(layoutOf(key.msgid), group.stride))
     if (shared.length + body.length > SHARED_PIECE_BYTES) flushShared()
     if (body.length >= SHARE_BELOW_BYTES) {
       flushShared()
-      groups.push({ number, key, count: indices.length, piece: raw.length, offset: 0 })
-      raw.push({ kind: 'frames', bytes: body.copy() })
+      groups.push({ number, key, count: indices.length, piece: pieces.length, offset: 0 })
+      addPiece('frames', body.copy())
     } else {
-      groups.push({ number, key, count: indices.length, piece: raw.length, offset: shared.length })
+      groups.push({ number, key, count: indices.length, piece: pieces.length, offset: shared.length })
       shared.bytes(body.written())
     }
   }
   flushShared()
   for (const { number, link, indices } of sorted.noise) {
-    const body = new ByteWriter()
+    body.clear()
     body.varint(number)
     writeNoise(body, records, link, indices)
-    raw.push({ kind: 'noise', bytes: body.copy() })
+    addPiece('noise', body.copy())
   }
-  const pieces = await Promise.all(
-    raw.map(async ({ kind, bytes }) => ({
-      kind,
-      rawBytes: bytes.length,
-      body: await compress(bytes, BROTLI),
-    })),
-  )
-  return { pieces, groups, ...totals(records) }
+  return { pieces: await Promise.all(pieces), groups, ...totals(records) }
+}
+
+/** The compressor works in threads of its own while the next group is written. */
+async function compressed(kind: PieceKind, bytes: Uint8Array): Promise<Piece> {
+  // Room for the whole result: else its thread waits for ours each time 16 KiB are full.
+  const chunkSize = Math.max(1024, bytes.length)
+  return { kind, rawBytes: bytes.length, body: await compress(bytes, { params: BROTLI, chunkSize }) }
 }
 
 function totals(records: Records): Omit<Segment, 'pieces' | 'groups'> {
@@ -140,7 +144,7 @@ function totals(records: Records): Omit<Segment, 'pieces' | 'groups'> {
 /** The raw bytes of a stored piece. Errors: a RangeError or zlib's own where the piece is damaged. */
 export async function inflatePiece(body: Uint8Array, rawBytes: number): Promise<Uint8Array> {
   if (rawBytes > MAX_RAW_PIECE_BYTES) throw new RangeError(`a piece of ${rawBytes} bytes`)
-  const raw = await decompress(body, { maxOutputLength: rawBytes + 1 })
+  const raw = await decompress(body, { maxOutputLength: rawBytes + 1, chunkSize: Math.max(1024, rawBytes + 1) })
   if (raw.length !== rawBytes)
     throw new RangeError(`a piece of ${raw.length} bytes where ${rawBytes} are expected`)
   return raw
@@ -165,7 +169,8 @@ export async function decodeSegment(pieces: readonly Piece[]): Promise<Records> 
     frames: new Map(),
     noise: new Map(),
   }
-  for (const { kind, rawBytes, body } of pieces) readPiece(kind, await inflatePiece(body, rawBytes), decoded)
+  const raw = await Promise.all(pieces.map(({ body, rawBytes }) => inflatePiece(body, rawBytes)))
+  pieces.forEach(({ kind }, i) => readPiece(kind, raw[i]!, decoded))
   if (decoded.surprises === undefined) throw new RangeError('a segment without its order')
   return interleave(decoded, decoded.surprises)
 }
@@ -182,16 +187,15 @@ function readPiece(kind: PieceKind, raw: Uint8Array, into: DecodedPieces): void 
 function interleave({ seqs, frames, noise }: DecodedPieces, surprises: Uint32Array): Records {
   const records = new Records()
   const groups = new GroupPrediction(timesByNumber(frames, noise))
-  const frame = new ByteWriter()
+  const frame = new Uint8Array(MAX_FRAME_BYTES)
   for (const surprise of surprises) {
     const number = surprise === 0 ? groups.predicted : surprise - 1
     const n = groups.take(number)
     const group = frames.get(number)
     if (group !== undefined && n < group.count) {
       const { link, sysid, compid } = group.key
-      frame.clear()
-      writeFrame(frame, group, n, seqs.take(link, sysid, compid))
-      records.append(FRAME, link, group.times[n]!, frame.written(), 0, frame.length)
+      const length = restoreFrame(frame, group, n, seqs.take(link, sysid, compid))
+      records.append(FRAME, link, group.times[n]!, frame, 0, length)
     } else appendNoise(records, noise.get(number), n)
   }
   return records

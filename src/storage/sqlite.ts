@@ -10,6 +10,9 @@ export type SqlRow = Record<string, SqlValue>
 /** How a file is opened: read only, read and write, or made if it is not there. */
 export type OpenMode = 'read' | 'write' | 'create'
 
+/** Rows in one INSERT (rows): 500 of 10 values stay far below SQLite's 32,766 variables a statement. */
+const ROWS_AT_ONCE = 500
+
 export class Sqlite {
   readonly #db: sqlite3.Database
 
@@ -45,18 +48,12 @@ export class Sqlite {
     )
   }
 
-  /** Runs one statement once per row of values. */
-  async runEach(sql: string, rows: readonly (readonly SqlValue[])[]): Promise<void> {
-    if (rows.length === 0) return
-    const statement = this.#db.prepare(sql)
-    try {
-      for (const values of rows) {
-        await new Promise<void>((resolve, reject) => {
-          statement.run(values.map(checked), (error: Error | null) => (error ? reject(error) : resolve()))
-        })
-      }
-    } finally {
-      await new Promise<void>((resolve) => statement.finalize(() => resolve()))
+  /** Runs an INSERT that ends with one row of `?` for all rows, many at a time: a statement a row costs ten times as much. */
+  async insertAll(insert: string, rows: readonly (readonly SqlValue[])[]): Promise<void> {
+    const marks = insert.slice(insert.lastIndexOf('('))
+    for (let at = 0; at < rows.length; at += ROWS_AT_ONCE) {
+      const some = rows.slice(at, at + ROWS_AT_ONCE)
+      await this.run(insert + `, ${marks}`.repeat(some.length - 1), some.flat())
     }
   }
 

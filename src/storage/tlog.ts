@@ -7,8 +7,12 @@ import type { ByteWriter } from '../base/byte-writer.js'
 /** The timestamp before each frame (bytes). */
 export const TIMESTAMP_BYTES = 8
 
+/** A view of the last buffer asked for: making one costs more than reading a number, and a buffer holds thousands. */
+let view: DataView = new DataView(new ArrayBuffer(0))
+
 export function timestampAt(bytes: Uint8Array, start: number): bigint {
-  return new DataView(bytes.buffer, bytes.byteOffset + start, TIMESTAMP_BYTES).getBigUint64(0)
+  if (view.buffer !== bytes.buffer) view = new DataView(bytes.buffer)
+  return view.getBigUint64(bytes.byteOffset + start)
 }
 
 export function writeTimestamp(out: ByteWriter, timeUs: bigint): void {

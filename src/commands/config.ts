@@ -1,0 +1,69 @@
+/** Command `config`: checks a configuration file, and explains what may stand in one. */
+import { Command } from 'commander'
+import { CONFIGURATION_PATH, invalidFault, readConfigurationText } from '../base/configuration-file.js'
+import { parseConfiguration, type Configuration } from '../base/configuration.js'
+import { faultLines } from '../base/fault.js'
+import { settingText } from '../base/settings-page.js'
+import { ALL_SETTINGS, nearestKey, type Setting } from '../base/settings.js'
+import { EXIT_CODE } from './exit-code.js'
+
+export function configCommand(): Command {
+  const config = new Command('config').description('check and explain the configuration file')
+  config
+    .command('check')
+    .description('say whether a configuration file can be used, and what is wrong with it')
+    .option('--config <file>', 'the file to check', CONFIGURATION_PATH)
+    .option('--json', 'print the result as one JSON object')
+    .addHelpText('after', '\nExample: groundlock config check --config ./groundlock.toml')
+    .action(check)
+  config
+    .command('explain')
+    .description('print every key with its meaning, default and an example')
+    .argument('[key]', 'only this key, or the keys of this section')
+    .option('--json', 'print an array of objects, one a key')
+    .addHelpText('after', '\nExample: groundlock config explain link.radio.baud')
+    .action(explain)
+  return config
+}
+
+function check(options: { config: string; json?: boolean }): void {
+  const parsed = parseConfiguration(readConfigurationText(options.config))
+  const problems = 'problems' in parsed ? parsed.problems : []
+  if (options.json) {
+    console.log(JSON.stringify({ file: options.config, valid: problems.length === 0, ...parsed }, null, 2))
+  } else if ('problems' in parsed) {
+    console.error(faultLines(invalidFault(options.config, problems)))
+  } else {
+    console.log(summary(options.config, parsed.configuration))
+  }
+  if (problems.length > 0) process.exitCode = EXIT_CODE.bad
+}
+
+function summary(file: string, { station, vault, links }: Configuration): string {
+  return [
+    `${file} is valid.`,
+    `  station  ${station.name}, its socket and status file in ${station.runDir}`,
+    `  vault    ${vault.dir}`,
+    ...links.map((link) => `  link     ${link.name}: ${link.device} at ${link.baud} bit/s`),
+  ].join('\n')
+}
+
+function explain(key: string | undefined, options: { json?: boolean }, command: Command): void {
+  const settings = key === undefined ? ALL_SETTINGS : matching(key)
+  if (settings.length === 0)
+    command.error(
+      `error: unknown key '${key}'; the nearest known one is ${nearestKey(key?.split('.') ?? [], 'value')}`,
+    )
+  if (options.json) console.log(JSON.stringify(settings.map(plain), null, 2))
+  else console.log(settings.map(settingText).join('\n\n'))
+}
+
+/** Settings at or below a key; the name of a link may be given or written as `*`. */
+function matching(key: string): Setting[] {
+  const pattern = key.replace(/^link\.[^.]+/, 'link.*')
+  return ALL_SETTINGS.filter((setting) => setting.key === pattern || setting.key.startsWith(`${pattern}.`))
+}
+
+function plain({ key, fallback, unit, doc, example }: Setting) {
+  return { key, required: fallback === undefined, default: fallback ?? null, unit, doc, example }
+}

@@ -1,0 +1,89 @@
+/** A station as a person runs it: `groundlock run` as a process of its own, on a pseudo-terminal and a vault in a folder. */
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { StationStatus } from '../../src/forward/station-status.js'
+import { GROUNDLOCK } from './groundlock.js'
+
+export class RunningStation {
+  readonly vault: string
+  readonly configuration: string
+  readonly #dir: string
+  readonly #child: ChildProcess
+  #log = ''
+  readonly #listeners = new Set<() => void>()
+
+  /** Starts a station in `dir`: its device is DIR/radio, its vault DIR/vault. */
+  constructor(dir: string) {
+    this.#dir = dir
+    this.vault = join(dir, 'vault')
+    this.configuration = writeStationConfiguration(dir)
+    this.#child = spawn(GROUNDLOCK, ['run', '--config', this.configuration], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#log += text
+      for (const listener of this.#listeners) listener()
+    })
+  }
+
+  /** What a person saw so far. */
+  get log(): string {
+    return this.#log
+  }
+
+  /** Resolves when the log holds `pattern`; rejects when the station ends without it. */
+  async untilLogged(pattern: RegExp): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      const look = (): void => {
+        if (!pattern.test(this.#log)) return
+        this.#listeners.delete(look)
+        resolve()
+      }
+      this.#listeners.add(look)
+      this.#child.once('exit', () => reject(new Error(`the station ended before ${pattern}:\n${this.#log}`)))
+      look()
+    })
+  }
+
+  status(): StationStatus | undefined {
+    const path = join(this.#dir, 'run', 'station.json')
+    return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as StationStatus) : undefined
+  }
+
+  /** Resolves with the first status that fits: the status file is replaced each second and at each stored chunk. */
+  async untilStatus(fits: (status: StationStatus) => boolean): Promise<StationStatus> {
+    for (;;) {
+      const status = this.status()
+      if (status !== undefined && status.pid === this.#child.pid && fits(status)) return status
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  }
+
+  /** Sends the signal and waits for the end; the exit code, or the signal's name. */
+  async end(signal: 'SIGTERM' | 'SIGKILL' | 'SIGINT'): Promise<number | string | null> {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) {
+      this.#child.kill(signal)
+      await once(this.#child, 'exit')
+    }
+    return this.#child.exitCode ?? this.#child.signalCode
+  }
+
+  /** Waits for an end that the station comes to by itself. */
+  async ended(): Promise<number | null> {
+    if (this.#child.exitCode === null) await once(this.#child, 'exit')
+    return this.#child.exitCode
+  }
+}
+
+/** Writes the configuration of a station in `dir`; returns its path. */
+export function writeStationConfiguration(dir: string): string {
+  const path = join(dir, 'groundlock.toml')
+  writeFileSync(
+    path,
+    `[station]\nrun_dir = "${join(dir, 'run')}"\n[vault]\ndir = "${join(dir, 'vault')}"\n[link.radio]\ndevice = "${join(dir, 'radio')}"\n`,
+  )
+  return path
+}
