@@ -60,12 +60,9 @@ export async function startStation(
   const vault = Vault.openOrCreate(configuration.vault.dir)
   const { runDir } = configuration.station
   makeRunDir(runDir)
-  let station: RunningStation | undefined
-  const socket = await serveStationSocket(join(runDir, SOCKET_FILE), async (op) => {
-    if (station === undefined) throw new Error('the station is starting')
-    return station.answer(op)
-  })
-  station = new RunningStation(configuration, vault, socket, log, onFatal)
+  // The socket first: it tells whether another station uses this folder before anything of it is touched.
+  const socket = await serveStationSocket(join(runDir, SOCKET_FILE), async (op) => station.answer(op))
+  const station = new RunningStation(configuration, vault, socket, log, onFatal)
   station.start()
   return station
 }

@@ -44,8 +44,13 @@ export interface FrameSplitter {
   readonly heldBytes: number
 }
 
-/** Unknown frames that may stand between a candidate and the good frame that vouches for it (frames). */
+/** Unknown frames in a row that are taken on trust of the good frame behind them: each is held until that has come (frames). */
 const MAX_CHAIN = 3
+
+/** Limit of what is held: unknown frames and the one that vouches for them, of which the last byte is missing (bytes). */
+export function maxHeldBytes(prefixBytes: number): number {
+  return (MAX_CHAIN + 1) * (prefixBytes + MAX_FRAME_BYTES)
+}
 
 /** A push is worked through in slices of this size, so that a huge one needs no huge buffer (bytes). */
 const SLICE_BYTES = 64 * 1024
@@ -63,7 +68,7 @@ const WAIT = -1
  * frames are the same; a damaged byte costs the frame it lies in and no other (rescan behind every doubtful STX).
  * A known id is decided by its checksum, in MAVLink 1 also by its length. An unknown one must have a CRC_EXTRA that makes
  * its checksum right; the first two of an id must also lie directly between frames.
- * Holds at most a candidate, the frames that vouch for it and a header.
+ * Holds less than `maxHeldBytes`: an incomplete frame, or unknown ones until that behind them has come.
  * Errors: none.
  */
 export function createSplitter(
@@ -92,7 +97,7 @@ class Splitter implements FrameSplitter {
     this.#sink = sink
     this.#prefix = prefixBytes
     this.#scan = prefixBytes
-    this.#buf = new Uint8Array(SLICE_BYTES + (MAX_CHAIN + 2) * (MAX_FRAME_BYTES + prefixBytes))
+    this.#buf = new Uint8Array(SLICE_BYTES + maxHeldBytes(prefixBytes))
     for (const [msgid, known] of table) if (msgid < ARRAY_IDS) this.#extraOf[msgid] = known.crcExtra
   }
 

@@ -8,10 +8,13 @@ import { HEADER_V1_BYTES, HEADER_V2_BYTES, STX_V1, claimedFrameBytes, isStx, msg
 /** Header bytes of the run that are kept to judge it by (bytes). */
 const KEPT_BYTES = HEADER_V2_BYTES
 
+/** Unknown ids counted apart (ids): more than all dialects have together; made-up ones must not take the memory. */
+const MAX_UNKNOWN_IDS = 1024
+
 export interface NoiseCounts {
   /** Frames with a wrong checksum, by msgid: the run is exactly as long as its header says. */
   crcMismatches: Map<number, number>
-  /** The same of ids that no definition knows. */
+  /** The same of ids that no definition knows: the first MAX_UNKNOWN_IDS of them. */
   unknownFrames: Map<number, number>
   /** All other runs, and their bytes. */
   damagedRuns: number
@@ -65,12 +68,12 @@ export class NoiseRuns {
 
   #judge(msgid: number): void {
     const { counts } = this
-    if (msgid < 0) {
+    const kind = this.#table.has(msgid) ? counts.crcMismatches : counts.unknownFrames
+    const isCounted = kind === counts.crcMismatches || kind.has(msgid) || kind.size < MAX_UNKNOWN_IDS
+    if (msgid >= 0 && isCounted) kind.set(msgid, (kind.get(msgid) ?? 0) + 1)
+    else {
       counts.damagedRuns++
       counts.damagedBytes += this.#bytes
-    } else {
-      const kind = this.#table.has(msgid) ? counts.crcMismatches : counts.unknownFrames
-      kind.set(msgid, (kind.get(msgid) ?? 0) + 1)
     }
     this.#bytes = 0
   }

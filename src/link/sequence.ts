@@ -35,8 +35,8 @@ export class Sequence {
   /** The latest number counted on without wrapping, and where counting (anew) began. */
   #index = 0
   #firstIndex = 0
-  /** The index at which each number last came. */
-  readonly #cameAt = new Float64Array(256).fill(-1)
+  /** The index at which each number last came; those before a sender's first number have an index, too. */
+  readonly #cameAt = new Float64Array(256).fill(-Infinity)
 
   /** Takes the next frame's number. `recvTimeUs` only tells silences apart, so it may be any clock's. */
   observe(seq: number, recvTimeUs: number): void {
@@ -46,7 +46,7 @@ export class Sequence {
     this.#latestUs = recvTimeUs
     const ahead = (seq - this.#latest) & 0xff
     if (this.#latest < 0) this.#moveTo(seq, 0)
-    else if (ahead !== 1 && seq < FIRST_NUMBERS && silenceUs >= REBOOT_SILENCE_US) {
+    else if (ahead > 1 && seq < FIRST_NUMBERS && silenceUs >= REBOOT_SILENCE_US) {
       counts.restarts++
       this.#firstIndex = this.#index + 256
       this.#moveTo(seq, 256)

@@ -96,8 +96,10 @@ class SerialLink {
     this.#change = this.#open()
   }
 
-  /** Closes the device. When it resolves the device is free, and no callback comes any more. */
+  /** Reads what is there, then closes the device. When it resolves the device is free, and no callback comes any more. */
   async stop(): Promise<void> {
+    clearTimeout(this.#timer)
+    if (this.#port !== null) this.#read(this.#port)
     this.#running = false
     clearTimeout(this.#timer)
     await this.#change

@@ -18,7 +18,7 @@ export interface PseudoTerminal {
   readonly path: string
   /** A reader has opened and configured it: what is written from now on is there to be read. Pending if none comes. */
   readonly opened: Promise<void>
-  /** It is gone: unplugged, or its reader closed it (the next reader needs another one plugged in). */
+  /** It is gone: unplugged, or closed by its reader. Only then plug in another one under this link. */
   readonly closed: Promise<void>
   /** True when the bytes are taken and there is room for more, false when the device is gone and they went nowhere. */
   write(bytes: Uint8Array): Promise<boolean>

@@ -174,6 +174,7 @@ function readItem(kind: number, link: number, timeUs: number, source: ByteReader
   else throw new RangeError(`item kind ${kind} is not one of 0 to 5`)
 }
 
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- edge: the caller knows what we wrote there
 function json<Value>(source: ByteReader): Value {
   const text = new TextDecoder().decode(source.take(source.varint()))
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- edge: checksummed bytes that we wrote

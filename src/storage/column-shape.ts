@@ -65,12 +65,16 @@ export function writeShapes(out: ByteWriter, shapes: readonly ColumnShape[]): vo
   out.varint(0)
 }
 
+/** Errors: a RangeError where the shapes are not those of a payload. */
 export function readShapes(source: ByteReader): ColumnShape[] {
   const shapes: ColumnShape[] = []
+  let covered = 0
   for (let run = source.varint(); run > 0; run = source.varint()) {
     const kind = source.u8() === 1 ? 'text' : 'number'
     const bytes = source.u8()
-    if (run > 255) throw new RangeError(`a run of ${run} columns; a payload has at most 255 bytes`)
+    covered += run * bytes
+    if (bytes === 0 || covered > 255)
+      throw new RangeError(`${run} columns of ${bytes} bytes; a payload has at most 255 bytes`)
     for (let i = 0; i < run; i++) shapes.push({ kind, bytes })
   }
   return shapes

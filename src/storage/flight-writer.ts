@@ -7,6 +7,7 @@
  */
 import { createHash } from 'node:crypto'
 import { chmod } from 'node:fs/promises'
+import { crc32 } from 'node:zlib'
 import type { Segment } from './segment.js'
 import { APPLICATION_ID, FORMAT_VERSION, PAGE_BYTES, SCHEMA } from './schema.js'
 import { Sqlite } from './sqlite.js'
@@ -33,7 +34,8 @@ export interface FlightSource {
   name: string
   format: 'tlog' | 'raw'
   bytes: number
-  sha256: string
+  /** Of the file; null where this flight is only a part of it. */
+  sha256: string | null
 }
 
 /** Bytes that were received and could not be stored. */
@@ -219,7 +221,7 @@ export class FlightWriter {
     const firstPiece = this.#pieces + 1
     const hash = createHash('sha256')
     for (const { body } of segment.pieces) hash.update(body)
-    await this.#db.run('INSERT INTO segment VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)', [
+    await this.#db.run('INSERT INTO segment VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)', [
       id,
       firstChunk,
       lastChunk,
@@ -229,11 +231,19 @@ export class FlightWriter {
       segment.frames,
       segment.framedBytes,
       segment.noiseBytes,
+      firstPiece,
       hash.digest(),
     ])
     await this.#db.insertAll(
-      'INSERT INTO piece VALUES (?, ?, ?, ?, ?)',
-      segment.pieces.map(({ kind, rawBytes, body }, i) => [firstPiece + i, id, kind, rawBytes, body]),
+      'INSERT INTO piece VALUES (?, ?, ?, ?, ?, ?)',
+      segment.pieces.map(({ kind, rawBytes, body }, i) => [
+        firstPiece + i,
+        id,
+        kind,
+        rawBytes,
+        crc32(body),
+        body,
+      ]),
     )
     await this.#db.insertAll(
       'INSERT INTO message_group VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',

@@ -14,21 +14,15 @@ import type { FlightSource } from './flight-writer.js'
 import { FlightWriter } from './flight-writer.js'
 import { Intake } from './intake.js'
 import type { RecordSink } from './intake.js'
-import { FormatGuess, looksLike } from './recording-format.js'
+import { changedFault, inspect, partsOf } from './recording-file.js'
 import type { RecordingFormat } from './recording-format.js'
 import { Tally } from './tally.js'
-import { TIMESTAMP_BYTES } from './tlog.js'
+import { TIMESTAMP_BYTES, isBelievable } from './tlog.js'
 import { PARTIAL_SUFFIX, syncFolderOf } from './vault.js'
 import type { Vault } from './vault.js'
 
 /** Hex digits of the file's SHA-256 in the flight's id: two of a million files share them once in 10^8 vaults. */
 const ID_HASH_DIGITS = 16
-/** How much of a file is read at once (bytes). */
-const READ_BYTES = 256 * 1024
-/** After this many frames it is clear what a file is (frames). */
-const ENOUGH_FRAMES = 10_000
-/** First bytes of a file by which it is named when it holds no frame. */
-const HEAD_BYTES = 4096
 
 export interface ImportOptions {
   vault: Vault
@@ -59,11 +53,10 @@ export type ImportResult =
  * Errors: a Fault: the file cannot be read, holds no frame, changed while it was read, or the vault cannot be written.
  */
 export async function importFile(path: string, options: ImportOptions): Promise<ImportResult> {
-  const seen = await inspect(path, options)
-  const idEnd = `import-${seen.sha256.slice(0, ID_HASH_DIGITS)}`
-  const there = options.vault.flightIds().find((id) => id.endsWith(idEnd))
+  const seen = await inspect(path, options.dialect, options.signal)
+  const idEnd = importIdOf(seen.sha256)
+  const there = options.vault.flightIds().find((id) => id.includes(idEnd))
   if (there !== undefined) return { kind: 'already there', id: there }
-  if (seen.frames === 0) throw noFrameFault(path, seen.head)
   const format = options.format === 'auto' ? seen.format : options.format
   const id = `${options.station}-${idEnd}`
   const partial = options.vault.flightPath(id) + PARTIAL_SUFFIX
@@ -82,28 +75,9 @@ export async function importFile(path: string, options: ImportOptions): Promise<
   }
 }
 
-interface Inspection {
-  bytes: number
-  sha256: string
-  format: RecordingFormat
-  frames: number
-  head: Uint8Array
-}
-
-/** Reads the file once for what must be known before the flight is begun. */
-async function inspect(path: string, { dialect, signal }: ImportOptions): Promise<Inspection> {
-  const hash = createHash('sha256')
-  const guess = new FormatGuess(dialect.byId)
-  let head = new Uint8Array(0)
-  let bytes = 0
-  for await (const part of partsOf(path, signal)) {
-    if (bytes === 0) head = part.slice(0, HEAD_BYTES)
-    bytes += part.length
-    hash.update(part)
-    if (guess.frames < ENOUGH_FRAMES) guess.push(part)
-  }
-  const format = guess.end()
-  return { bytes, sha256: hash.digest('hex'), format, frames: guess.frames, head }
+/** The part of a flight's id that names the recording it came from. */
+export function importIdOf(sha256: string): string {
+  return `import-${sha256.slice(0, ID_HASH_DIGITS)}`
 }
 
 /** Writes the flight to `partial`: a whole flight file, closed and on the disk. */
@@ -145,9 +119,6 @@ async function writeFlight(
     throw error
   }
 }
-
-/** Receive times that a recording's clock can be believed in (µs; 2000 to 2100): others are kept, but date nothing. */
-const BELIEVABLE_US = { from: 946_684_800e6, to: 4_102_444_800e6 } as const
 
 /** A recording on its way into a flight file. */
 class RecordingCopy {
@@ -216,32 +187,14 @@ class RecordingCopy {
 
   /** The flight's span is that of its heartbeats: noise and radios bring the oddest times. */
   #noteTime(timeUs: number): void {
-    if (timeUs < BELIEVABLE_US.from || timeUs >= BELIEVABLE_US.to) return
+    if (!isBelievable(timeUs)) return
     this.#fromUs = Math.min(this.#fromUs ?? timeUs, timeUs)
     this.#toUs = Math.max(this.#toUs ?? timeUs, timeUs)
   }
 }
 
-async function* partsOf(path: string, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
-  const file = await open(path, 'r').catch((cause: unknown) => {
-    throw readFault(path, cause)
-  })
-  try {
-    const buffer = new Uint8Array(READ_BYTES)
-    for (;;) {
-      signal?.throwIfAborted()
-      const { bytesRead } = await file.read(buffer, 0, READ_BYTES).catch((cause: unknown) => {
-        throw readFault(path, cause)
-      })
-      if (bytesRead === 0) return
-      yield buffer.subarray(0, bytesRead)
-    }
-  } finally {
-    await file.close()
-  }
-}
-
-async function syncFile(path: string): Promise<void> {
+/** Makes what was written to the file durable. */
+export async function syncFile(path: string): Promise<void> {
   const file = await open(path, 'r')
   try {
     await file.sync()
@@ -250,41 +203,7 @@ async function syncFile(path: string): Promise<void> {
   }
 }
 
-function readFault(path: string, cause: unknown): Fault {
-  return new Fault({
-    code: 'GL-IMPORT-01',
-    op: 'read the recording',
-    subject: path,
-    found: reasonOf(cause),
-    hint: 'Give the path of a .tlog file or of a raw MAVLink stream that this user may read.',
-    recovery: 'user',
-    cause,
-  })
-}
-
-function noFrameFault(path: string, head: Uint8Array): Fault {
-  return new Fault({
-    code: 'GL-IMPORT-02',
-    op: 'import',
-    subject: path,
-    found: `it holds no valid MAVLink frame; it looks like ${looksLike(head)}`,
-    hint: 'A recording is a .tlog of a ground station or the bytes of a telemetry link as they came.',
-    recovery: 'user',
-  })
-}
-
-function changedFault(path: string): Fault {
-  return new Fault({
-    code: 'GL-IMPORT-03',
-    op: 'import',
-    subject: path,
-    found: 'the file changed while it was read',
-    hint: 'Import it again when nothing writes to it any more.',
-    recovery: 'user',
-  })
-}
-
-function writeFault(path: string, vault: Vault, cause: unknown): Fault {
+export function writeFault(path: string, vault: Vault, cause: unknown): Fault {
   return new Fault({
     code: 'GL-IMPORT-04',
     op: `store ${path} in`,

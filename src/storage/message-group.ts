@@ -17,6 +17,7 @@ import type { Width } from './lanes.js'
 import { ColumnsReader, ColumnsWriter } from './columns.js'
 import { numberWidth, readShapes, writeShapes } from './column-shape.js'
 import type { ColumnShape } from './column-shape.js'
+import { MAX_SEGMENT_RECORDS, claimedCount } from './records.js'
 import type { Records } from './records.js'
 
 /** What the frames of a group have in common. */
@@ -64,12 +65,12 @@ function expectedPayloadBytes(version: 1 | 2, rows: Uint8Array, start: number, w
   return length
 }
 
-/** Takes the frames `indices` of `records`, which share `key`, out of their bytes. */
-export function groupOf(records: Records, indices: Uint32Array, key: GroupKey): MessageGroup {
+/** Takes the frames `indices` of `records`, which share `key`, out of their bytes. `minStride` as for `readGroup`. */
+export function groupOf(records: Records, indices: Uint32Array, key: GroupKey, minStride = 0): MessageGroup {
   const { bytes } = records
   const count = indices.length
   const headerBytes = key.version === 1 ? HEADER_V1_BYTES : HEADER_V2_BYTES
-  let stride = 0
+  let stride = minStride
   for (const i of indices) stride = Math.max(stride, bytes[records.startOf(i) + 1]!)
   const group: MessageGroup = {
     key,
@@ -171,11 +172,12 @@ function cutLengths({ key, count, stride, payloads, payloadBytes }: MessageGroup
 
 /**
  * Reads a group. `minStride`: rows are made at least this wide, so that a decoder of a longer definition
- * finds its zeros in place.
+ * finds its zeros in place. `mostCount`: how many frames there can be.
+ * Errors: a RangeError where the group is damaged.
  */
-export function readGroup(source: ByteReader, minStride = 0): MessageGroup {
+export function readGroup(source: ByteReader, minStride = 0, mostCount = MAX_SEGMENT_RECORDS): MessageGroup {
   const key = readKey(source)
-  const count = source.varint()
+  const count = claimedCount(source.varint(), mostCount, 'frames')
   const crcExtra = source.u8()
   const crcExceptions = new Map<number, number>()
   for (let left = source.varint(); left > 0; left--) crcExceptions.set(source.varint(), source.u16())
@@ -200,6 +202,7 @@ export function readGroup(source: ByteReader, minStride = 0): MessageGroup {
   for (let n = 0; n < count; n++) {
     group.payloadBytes[n] =
       expectedPayloadBytes(key.version, group.payloads, n * stride, width) - group.payloadBytes[n]!
+    if (group.payloadBytes[n]! > width) throw new RangeError(`a payload longer than ${width} bytes`)
   }
   return group
 }

@@ -5,6 +5,7 @@
 import type { ByteReader } from '../base/byte-reader.js'
 import type { ByteWriter } from '../base/byte-writer.js'
 import { ColumnsReader, ColumnsWriter } from './columns.js'
+import { claimedCount } from './records.js'
 import type { Records } from './records.js'
 
 export interface NoiseGroup {
@@ -31,15 +32,17 @@ export function writeNoise(out: ByteWriter, records: Records, link: number, indi
   for (const i of indices) out.bytes(records.bytes, records.startOf(i), records.ends[i])
 }
 
-export function readNoise(source: ByteReader): NoiseGroup {
+/** `mostCount`: how many there can be. Errors: a RangeError where the group is damaged. */
+export function readNoise(source: ByteReader, mostCount: number): NoiseGroup {
   const link = source.u8()
-  const count = source.varint()
+  const count = claimedCount(source.varint(), mostCount, 'pieces of noise')
   const ends = new Uint32Array(count)
   const times = new BigUint64Array(count)
   const columns = new ColumnsReader(source)
   columns.number({ rows: new Uint8Array(ends.buffer), count, stride: 4, offset: 0, width: 4 })
   columns.number({ rows: new Uint8Array(times.buffer), count, stride: 8, offset: 0, width: 8 })
   columns.fill()
-  for (let i = 1; i < count; i++) ends[i]! += ends[i - 1]!
-  return { link, count, times, ends, bytes: source.take(count === 0 ? 0 : ends[count - 1]!) }
+  let end = 0
+  for (let i = 0; i < count; i++) ends[i] = end += ends[i]!
+  return { link, count, times, ends, bytes: source.take(end) }
 }

@@ -6,6 +6,7 @@ import type { ByteReader } from '../base/byte-reader.js'
 import type { ByteWriter } from '../base/byte-writer.js'
 import type { Width } from './lanes.js'
 import { ColumnsReader, ColumnsWriter } from './columns.js'
+import { MAX_SEGMENT_RECORDS, claimedCount } from './records.js'
 
 /** Receive times of the records of each group, in the group's order. */
 export type GroupTimes = readonly BigUint64Array[]
@@ -87,7 +88,7 @@ export function writeOrder(out: ByteWriter, numbers: Uint32Array, times: GroupTi
 
 /** Of each record: 0 where it is of the predicted group, else its group number plus 1. */
 export function readOrder(source: ByteReader): Uint32Array {
-  const surprises = new Uint32Array(source.varint())
+  const surprises = new Uint32Array(claimedCount(source.varint(), MAX_SEGMENT_RECORDS, 'records'))
   const width = surpriseWidth(source.varint())
   const columns = new ColumnsReader(source)
   columns.number({

@@ -43,7 +43,7 @@ export class Recorder {
       workerData,
       resourceLimits: { maxOldGenerationSizeMb: WORKER_HEAP_MB },
     })
-    this.#worker.on('error', options.onFatal)
+    this.#worker.on('error', (error) => options.onFatal(error))
     this.#stopped = new Promise((resolve) => {
       this.#worker.on('message', (message: FromWorker) => {
         if (message.kind === 'ready') options.onReady()
@@ -128,6 +128,7 @@ export class Recorder {
   }
 
   #say(message: ToWorker): void {
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker thread, not a window
     this.#worker.postMessage(message)
   }
 }

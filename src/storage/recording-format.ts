@@ -71,7 +71,7 @@ export function looksLike(head: Uint8Array): string {
 
 function textLooksLike(text: string): string {
   if (/^\s*[[{]/.test(text)) return 'JSON text'
-  if (/^QGC WPL/.test(text)) return 'a waypoint file (QGC WPL), not a recording'
+  if (text.startsWith('QGC WPL')) return 'a waypoint file (QGC WPL), not a recording'
   if (/^FMT,\s*\d+/m.test(text)) return 'an ArduPilot DataFlash log as text (.log); it holds no MAVLink'
   if (/^[\w.-]+[,\t ]+-?[\d.]+\s*$/m.test(text)) return 'a parameter file or a table as text, not a recording'
   return 'text'

@@ -7,6 +7,18 @@ export const FRAME = 0
 export const NOISE = 1
 export type RecordKind = typeof FRAME | typeof NOISE
 
+/**
+ * Most records of one segment (records): two tails full of one-byte noise are half of it. A reader refuses more, so that
+ * a damaged count does not take the memory.
+ */
+export const MAX_SEGMENT_RECORDS = 4 * 1024 * 1024
+
+/** A count as a file gives it. Errors: a RangeError where more than `most` are claimed. */
+export function claimedCount(count: number, most: number, of: string): number {
+  if (count > most) throw new RangeError(`${count} ${of} are claimed where at most ${most} can be`)
+  return count
+}
+
 /** First room (records and bytes); both double when full. A segment of 1 MiB holds about 30,000 records. */
 const START_RECORDS = 1024
 const START_BYTES = 64 * 1024

@@ -31,7 +31,8 @@ export async function recover(vault: Vault, dialect: Dialect): Promise<Recovered
   for (const [head, own] of byFlight(chunks)) {
     if (await recoverFlight(vault, head, own, dialect)) flightIds.push(head.id)
   }
-  for (const id of vault.flightIds().filter((id) => isWritable(vault.flightPath(id)))) {
+  for (const id of vault.flightIds()) {
+    if (!isWritable(vault.flightPath(id))) continue
     if (await closeLeftOpen(vault.flightPath(id))) flightIds.push(id)
   }
   return { flightIds, lastSequence: chunks.at(-1)?.sequence ?? 0 }

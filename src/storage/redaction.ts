@@ -12,52 +12,50 @@ const KEY_OFFSET = 10
 const KEY_BYTES = 32
 
 const KEY_FROM = HEADER_V2_BYTES + KEY_OFFSET
-const KEY_TO = KEY_FROM + KEY_BYTES
 
 const NOTHING = new Uint8Array(0)
 
-/** Redacts the pieces of one link, in order; a noise run may come in several pieces. */
+/** Redacts the pieces of one link, in order; a noise run may come in several pieces, and a frame ends it. */
 export class Redaction {
-  /** Frames, and headers in noise, whose key was zeroed. */
+  /** Keys that were zeroed, in frames and in noise. */
   count = 0
-  /** The last bytes of the noise run so far, fewer than a header. */
+  /** The last bytes of the noise run so far as they came, fewer than a header. */
   #tail = NOTHING
-  /** Where the key of a header seen in this run begins and ends, counted from the run's next byte. */
-  #keyFrom = 0
-  #keyTo = 0
+  /** Where the keys begin that headers in this run announce, counted from the run's next byte; some began before it. */
+  #keys: number[] = []
 
   /** Zeroes the key in the frame at `bytes[start, end)`, in place. */
   frame(bytes: Uint8Array, start: number, end: number): void {
     this.#tail = NOTHING
-    this.#keyTo = 0
+    this.#keys = []
     if (bytes[start] !== STX_V2 || msgidAt(bytes, start) !== SETUP_SIGNING) return
     const payloadEnd = start + HEADER_V2_BYTES + bytes[start + 1]!
-    const keyEnd = Math.min(start + KEY_TO, payloadEnd, end)
+    const keyEnd = Math.min(start + KEY_FROM + KEY_BYTES, payloadEnd, end)
     if (keyEnd <= start + KEY_FROM) return
     bytes.fill(0, start + KEY_FROM, keyEnd)
     this.count++
   }
 
-  /** Zeroes what a header in the noise says is a key, in place, as far as the run goes. */
+  /** Zeroes what headers in the noise say are keys, in place, as far as the run goes. */
   noise(bytes: Uint8Array, start: number, end: number): void {
-    if (this.#keyTo > 0) this.#zero(bytes, start, end)
+    this.#noteKeys(bytes, start, end)
+    const length = end - start
+    for (const from of this.#keys) {
+      bytes.fill(0, start + Math.max(from, 0), Math.min(start + from + KEY_BYTES, end))
+      if (from >= 0 && from < length) this.count++
+    }
+    this.#keys = this.#keys.map((from) => from - length).filter((from) => from + KEY_BYTES > 0)
+  }
+
+  /** Looks for headers before anything is zeroed: one may lie in what another, false one says is its key. */
+  #noteKeys(bytes: Uint8Array, start: number, end: number): void {
     const tail = this.#tail
     const byteAt = (i: number): number => (i < start ? tail[tail.length + i - start]! : bytes[i]!)
     for (let i = start - tail.length; i + HEADER_V2_BYTES <= end; i++) {
       if (byteAt(i) !== STX_V2 || byteAt(i + 7) !== 0 || byteAt(i + 8) !== 1 || byteAt(i + 9) !== 0) continue
-      this.count++
-      this.#keyFrom = this.#keyTo > 0 ? Math.min(this.#keyFrom, i + KEY_FROM - start) : i + KEY_FROM - start
-      this.#keyTo = i + KEY_TO - start
-      this.#zero(bytes, start, end)
+      this.#keys.push(i + KEY_FROM - start)
     }
     const kept = Math.min(tail.length + end - start, HEADER_V2_BYTES - 1)
     this.#tail = Uint8Array.from({ length: kept }, (_, k) => byteAt(end - kept + k))
-    this.#keyFrom -= end - start
-    this.#keyTo -= end - start
-  }
-
-  #zero(bytes: Uint8Array, start: number, end: number): void {
-    const from = start + Math.max(this.#keyFrom, 0)
-    if (from < end) bytes.fill(0, from, Math.min(start + this.#keyTo, end))
   }
 }

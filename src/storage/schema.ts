@@ -45,6 +45,7 @@ CREATE TABLE segment (
   frames INTEGER NOT NULL,
   framed_bytes INTEGER NOT NULL,
   noise_bytes INTEGER NOT NULL,
+  first_piece INTEGER NOT NULL,
   sha256 BLOB NOT NULL
 ) STRICT;
 CREATE TABLE piece (
@@ -52,6 +53,7 @@ CREATE TABLE piece (
   segment INTEGER NOT NULL,
   kind TEXT NOT NULL CHECK (kind IN ('order', 'noise', 'frames')),
   raw_bytes INTEGER NOT NULL,
+  crc32 INTEGER NOT NULL,
   body BLOB NOT NULL
 ) STRICT;
 CREATE TABLE message_group (

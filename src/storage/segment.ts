@@ -55,7 +55,7 @@ export interface Segment {
 }
 
 /** A group smaller than this shares its piece with others: brotli and SQLite have a price per blob (bytes). */
-const SHARE_BELOW_BYTES = 8 * 1024
+const SHARE_BELOW_BYTES = 16 * 1024
 /** A shared piece is full at this size: reading one small group should not cost much of the segment (bytes). */
 const SHARED_PIECE_BYTES = 32 * 1024
 /** Brotli 5 of 11: 6 costs a third more time for 1 % of size; window of 2^20 as no piece is larger. */
@@ -144,18 +144,21 @@ function totals(records: Records): Omit<Segment, 'pieces' | 'groups'> {
 /** The raw bytes of a stored piece. Errors: a RangeError or zlib's own where the piece is damaged. */
 export async function inflatePiece(body: Uint8Array, rawBytes: number): Promise<Uint8Array> {
   if (rawBytes > MAX_RAW_PIECE_BYTES) throw new RangeError(`a piece of ${rawBytes} bytes`)
-  const raw = await decompress(body, { maxOutputLength: rawBytes + 1, chunkSize: Math.max(1024, rawBytes + 1) })
+  const raw = await decompress(body, {
+    maxOutputLength: rawBytes + 1,
+    chunkSize: Math.max(1024, rawBytes + 1),
+  })
   if (raw.length !== rawBytes)
     throw new RangeError(`a piece of ${raw.length} bytes where ${rawBytes} are expected`)
   return raw
 }
 
 /** Everything a segment holds, by group number; the order says how it was interleaved. */
-interface DecodedPieces {
-  surprises: Uint32Array | undefined
-  seqs: SequenceNumbers
+interface DecodedGroups {
   frames: Map<number, MessageGroup>
   noise: Map<number, NoiseGroup>
+  /** Records that the order names and no group held so far. */
+  missing: number
 }
 
 /**
@@ -163,33 +166,49 @@ interface DecodedPieces {
  * Errors: a RangeError (or zlib's own) where a piece is damaged.
  */
 export async function decodeSegment(pieces: readonly Piece[]): Promise<Records> {
-  const decoded: DecodedPieces = {
-    surprises: undefined,
-    seqs: new SequenceNumbers(),
-    frames: new Map(),
-    noise: new Map(),
-  }
   const raw = await Promise.all(pieces.map(({ body, rawBytes }) => inflatePiece(body, rawBytes)))
-  pieces.forEach(({ kind }, i) => readPiece(kind, raw[i]!, decoded))
-  if (decoded.surprises === undefined) throw new RangeError('a segment without its order')
-  return interleave(decoded, decoded.surprises)
+  const orderAt = pieces.findIndex(({ kind }) => kind === 'order')
+  if (orderAt < 0) throw new RangeError('a segment without its order')
+  const order = new ByteReader(raw[orderAt]!)
+  const surprises = readOrder(order)
+  const seqs = SequenceNumbers.read(order, surprises.length)
+  const groups: DecodedGroups = { frames: new Map(), noise: new Map(), missing: surprises.length }
+  pieces.forEach(({ kind }, i) => {
+    if (i !== orderAt) readGroups(kind, raw[i]!, groups)
+  })
+  if (groups.missing > 0)
+    throw new RangeError(`the order names ${groups.missing} records that no group holds`)
+  return interleave(groups, surprises, seqs)
 }
 
-function readPiece(kind: PieceKind, raw: Uint8Array, into: DecodedPieces): void {
+function readGroups(kind: PieceKind, raw: Uint8Array, into: DecodedGroups): void {
   const source = new ByteReader(raw)
-  if (kind === 'order') {
-    into.surprises = readOrder(source)
-    into.seqs = SequenceNumbers.read(source)
-  } else if (kind === 'noise') into.noise.set(source.varint(), readNoise(source))
-  else while (source.left > 0) into.frames.set(source.varint(), readGroup(source))
+  while (source.left > 0) {
+    const number = source.varint()
+    if (kind === 'noise') {
+      const group = readNoise(source, into.missing)
+      into.noise.set(number, group)
+      into.missing -= group.count
+    } else {
+      const group = readGroup(source, 0, into.missing)
+      into.frames.set(number, group)
+      into.missing -= group.count
+    }
+  }
 }
 
-function interleave({ seqs, frames, noise }: DecodedPieces, surprises: Uint32Array): Records {
+function interleave(
+  { frames, noise }: DecodedGroups,
+  surprises: Uint32Array,
+  seqs: SequenceNumbers,
+): Records {
   const records = new Records()
-  const groups = new GroupPrediction(timesByNumber(frames, noise))
+  const times = timesByNumber(frames, noise)
+  const groups = new GroupPrediction(times)
   const frame = new Uint8Array(MAX_FRAME_BYTES)
   for (const surprise of surprises) {
     const number = surprise === 0 ? groups.predicted : surprise - 1
+    if (number >= times.length) throw new RangeError(`the order names group ${number} of ${times.length}`)
     const n = groups.take(number)
     const group = frames.get(number)
     if (group !== undefined && n < group.count) {

@@ -6,7 +6,7 @@ import type { ByteReader } from '../base/byte-reader.js'
 import type { ByteWriter } from '../base/byte-writer.js'
 import { STX_V1 } from '../link/frame.js'
 import { ColumnsReader, ColumnsWriter } from './columns.js'
-import { FRAME } from './records.js'
+import { FRAME, claimedCount } from './records.js'
 import type { Records } from './records.js'
 
 /** One sender's frames: sequence number less the one before, less 1, modulo 256; mostly zeros. */
@@ -57,11 +57,15 @@ function sendersOf({ bytes, kinds, links, count, ends }: Records): Sender[] {
 export class SequenceNumbers {
   readonly #senders = new Map<number, { residuals: Uint8Array; taken: number; next: number }>()
 
-  static read(source: ByteReader): SequenceNumbers {
+  /** `mostFrames`: what all senders together can have sent. */
+  static read(source: ByteReader, mostFrames: number): SequenceNumbers {
     const numbers = new SequenceNumbers()
+    let most = mostFrames
     for (let left = source.varint(); left > 0; left--) {
       const id = senderId(source.u8(), source.u8(), source.u8())
-      numbers.#senders.set(id, { residuals: new Uint8Array(source.varint()), taken: 0, next: 0 })
+      const count = claimedCount(source.varint(), most, 'sequence numbers')
+      most -= count
+      numbers.#senders.set(id, { residuals: new Uint8Array(count), taken: 0, next: 0 })
     }
     const columns = new ColumnsReader(source)
     for (const { residuals } of numbers.#senders.values()) {

@@ -19,3 +19,10 @@ export function writeTimestamp(out: ByteWriter, timeUs: bigint): void {
   const room = out.reserve(TIMESTAMP_BYTES)
   new DataView(room.buffer, room.byteOffset, TIMESTAMP_BYTES).setBigUint64(0, timeUs)
 }
+
+/** Times that a recorder's clock can be believed in (µs; 2000 to 2100): others are kept, but date nothing. */
+const BELIEVABLE_US = { from: 946_684_800e6, to: 4_102_444_800e6 } as const
+
+export function isBelievable(timeUs: number): boolean {
+  return timeUs >= BELIEVABLE_US.from && timeUs < BELIEVABLE_US.to
+}

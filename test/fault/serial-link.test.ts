@@ -9,6 +9,8 @@ import {
   constants,
   mkdtempSync,
   openSync,
+  readdirSync,
+  readlinkSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -249,14 +251,14 @@ test.each(['open', 'waiting'] as const)(
 test('stop gives the device back and ends the callbacks, whenever it comes', async () => {
   for (const untilStopMs of [0, 1, 30]) {
     const radio = await plugIn()
+    const terminal = readlinkSync(device)
     const link = listen()
     link.start()
     await pause(untilStopMs)
     await link.serial.stop()
     expect(link.serial.state.kind).toBe('closed')
     const heard = link.states.length
-    const holders = execFileSync('sh', ['-c', 'fuser "$1" 2>/dev/null || true', 'sh', device]).toString()
-    expect(holders.split(/\s+/)).not.toContain(String(process.pid))
+    expect(openFiles()).not.toContain(terminal)
     await radio.unplug()
     await pause(300)
     expect(link.states).toHaveLength(heard)
@@ -317,6 +319,16 @@ async function writeAll(radio: PseudoTerminal, bytes: Buffer): Promise<void> {
 /** Bytes in which a loss, a doubling or a swap shows: all values, none of a short period. */
 function pattern(byteCount: number): Buffer {
   return Buffer.from(Array.from({ length: byteCount }, (_, index) => (index * 7 + (index >> 8) * 13) & 0xff))
+}
+
+function openFiles(): string[] {
+  return readdirSync('/proc/self/fd').flatMap((name) => {
+    try {
+      return [readlinkSync(`/proc/self/fd/${name}`)]
+    } catch {
+      return [] // the descriptor of this very listing
+    }
+  })
 }
 
 function faultCode(state: LinkState): string {
