@@ -13,6 +13,7 @@ import { FlightWriter } from './flight-writer.js'
 import { importIdOf, syncFile, writeFault } from './import.js'
 import type { ImportOptions } from './import.js'
 import { Intake } from './intake.js'
+import type { RecordSink } from './intake.js'
 import { REDACTED_EVENT } from './live-flight.js'
 import { changedFault, inspect, partsOf } from './recording-file.js'
 import { Tally } from './tally.js'
@@ -61,6 +62,8 @@ export async function importSplit(path: string, options: ImportOptions): Promise
 
 /** How far the record times must have moved for the rules to look again (µs). */
 const TICK_US = 1e6
+/** How far a record that is no heartbeat may move the time (µs): its timestamp has no checksum. */
+const FURTHEST_US = 60e6
 
 /** One of the flights, from its first record to its settled file. */
 class SplitFlight {
@@ -124,6 +127,7 @@ class SplitRecording {
   readonly #flights: SplitFlight[] = []
   #finished = 0
   #nowUs = 0
+  #tickedUs = 0
 
   constructor(idStem: string, source: string, options: ImportOptions) {
     const { dialect } = options
@@ -160,10 +164,15 @@ class SplitRecording {
       link: 0,
       dialect,
       vehicles,
-      sink: this.#gate.record,
+      sink: this.#record,
       timestamped: true,
       onRedaction,
     })
+  }
+
+  readonly #record: RecordSink = (kind, link, timeUs, bytes, start, end) => {
+    this.#advance(Number(timeUs), FURTHEST_US)
+    this.#gate.record(kind, link, timeUs, bytes, start, end)
   }
 
   get outsideBytes(): number {
@@ -209,13 +218,18 @@ class SplitRecording {
       await this.#flights[this.#finished]!.finish(this.#source)
   }
 
-  /** The rules' time is that of believable heartbeats, and only goes on: a broken clock must not tear a flight. */
   #heartbeat(sysid: number, armed: boolean, recvTimeUs: number): void {
-    const before = this.#nowUs
-    if (isBelievable(recvTimeUs)) this.#nowUs = Math.max(this.#nowUs, recvTimeUs)
-    // A silence shows only when the next heartbeat ends it: then the flight before it is over already.
-    if (this.#nowUs - before >= TICK_US) this.#gate.tick(this.#nowUs)
+    this.#advance(recvTimeUs, Infinity)
     this.#gate.heartbeat(sysid, armed, this.#nowUs)
+  }
+
+  /** The rules' time only goes on, and by a record other than a heartbeat not far: a broken clock must not tear a flight. */
+  #advance(timeUs: number, furthestUs: number): void {
+    if (!isBelievable(timeUs) || timeUs - this.#nowUs > furthestUs) return
+    this.#nowUs = Math.max(this.#nowUs, timeUs)
+    if (this.#nowUs - this.#tickedUs < TICK_US) return
+    this.#tickedUs = this.#nowUs
+    this.#gate.tick(this.#nowUs)
   }
 }
 

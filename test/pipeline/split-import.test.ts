@@ -1,0 +1,109 @@
+/**
+ * What a person may rely on of `import --split`: a long tlog becomes the flights that a station would have recorded.
+ */
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { loadDialect } from '../../src/mavlink/dialect.js'
+import { importFile } from '../../src/storage/import.js'
+import type { ImportOptions } from '../../src/storage/import.js'
+import { importSplit } from '../../src/storage/split-import.js'
+import { Sqlite } from '../../src/storage/sqlite.js'
+import { Vault } from '../../src/storage/vault.js'
+import { ATTITUDE, HEARTBEAT, frame, known } from '../support/frames.js'
+
+/** 2024-01-01, µs. */
+const START_US = 1_704_067_200e6
+
+let dir: string
+let options: ImportOptions
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'split-'))
+  options = {
+    vault: Vault.openOrCreate(join(dir, 'vault')),
+    station: 'test-0000',
+    dialect: loadDialect(),
+    format: 'auto',
+  }
+})
+
+afterEach(() => rmSync(dir, { recursive: true }))
+
+test('two flights five minutes apart become two, the second with the half minute before it', async () => {
+  const path = write([
+    ...every(1, 0, 120, (seq) => heartbeat(seq)),
+    ...every(1, 120, 420, (seq) => known(ATTITUDE, { seq })),
+    ...every(1, 420, 500, (seq) => heartbeat(seq)),
+  ])
+  const result = await importSplit(path, options)
+  expect(result).toMatchObject({ kind: 'imported', frames: 500 })
+  const [first, second] = result.kind === 'imported' ? result.ids : []
+  expect(await spanOf(first!)).toEqual({ openedS: 0, reason: 'landed', frames: 390 })
+  expect(await spanOf(second!)).toEqual({ openedS: 390, reason: 'imported', frames: 110 })
+  expect(readdirSync(options.vault.flightsDir)).toHaveLength(2)
+})
+
+test('a flight armed behind a hill for ten minutes stays one', async () => {
+  const path = write([
+    ...every(1, 0, 60, (seq) => heartbeat(seq, true)),
+    ...every(1, 660, 700, (seq) => heartbeat(seq, true)),
+  ])
+  expect(await importSplit(path, options)).toMatchObject({ ids: { length: 1 }, outsideBytes: 0 })
+})
+
+test('a recording that is in the vault is not split into it again', async () => {
+  const path = write(every(1, 0, 10, (seq) => heartbeat(seq)))
+  const whole = await importFile(path, options)
+  expect(await importSplit(path, options)).toEqual({ kind: 'already there', id: whole.id })
+})
+
+test('a raw stream has no times to split by, and nothing of it is left', async () => {
+  const path = join(dir, 'stream.raw')
+  writeFileSync(path, Buffer.concat(Array.from({ length: 10 }, (_, seq) => heartbeat(seq))))
+  await expect(importSplit(path, options)).rejects.toMatchObject({ code: 'GL-IMPORT-05' })
+  expect(readdirSync(options.vault.flightsDir)).toEqual([])
+})
+
+interface TimedFrame {
+  timeS: number
+  bytes: Uint8Array
+}
+
+function every(stepS: number, fromS: number, toS: number, make: (seq: number) => Uint8Array): TimedFrame[] {
+  return Array.from({ length: (toS - fromS) / stepS }, (_, i) => ({
+    timeS: fromS + i * stepS,
+    bytes: make(i & 0xff),
+  }))
+}
+
+function heartbeat(seq: number, armed = false): Uint8Array {
+  const payload = [0, 0, 0, 0, 2, 3, armed ? 0x80 : 0, 4, 3]
+  return frame({ msgid: HEARTBEAT.msgid, crcExtra: HEARTBEAT.crcExtra, payload, seq })
+}
+
+function write(frames: readonly TimedFrame[]): string {
+  const path = join(dir, 'flight.tlog')
+  const records = frames.map(({ timeS, bytes }) => {
+    const record = Buffer.alloc(8 + bytes.length)
+    record.writeBigUInt64BE(BigInt(START_US + timeS * 1e6))
+    record.set(bytes, 8)
+    return record
+  })
+  writeFileSync(path, Buffer.concat(records))
+  return path
+}
+
+async function spanOf(id: string): Promise<object> {
+  const db = await Sqlite.open(options.vault.flightPath(id), 'read')
+  const [row] = await db.all(
+    'SELECT opened_us, close_reason, (SELECT sum(frames) FROM segment) AS frames FROM flight',
+  )
+  await db.close()
+  return {
+    openedS: (Number(row!['opened_us']) - START_US) / 1e6,
+    reason: row!['close_reason'],
+    frames: row!['frames'],
+  }
+}
