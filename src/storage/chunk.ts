@@ -50,14 +50,12 @@ export interface ItemSink {
   close(closing: Closing): void
 }
 
-/** Puts a chunk together; `finish` gives its bytes, padded to whole pages. */
+/** Puts a chunk together; `finish` gives its bytes, padded to whole pages, as often as it is asked. */
 export class ChunkWriter {
   readonly #out = new ByteWriter(64 * 1024)
   #lastUs = 0
   /** Whether there is no item yet. */
   isEmpty = true
-  /** Bytes without the padding, once `finish` was called; it may be called again for another place. */
-  #length: number | undefined
 
   /** Begins a chunk of the flight that `head` describes. */
   begin(head: FlightHead): void {
@@ -68,7 +66,6 @@ export class ChunkWriter {
     this.#out.bytes(text)
     this.#lastUs = 0
     this.isEmpty = true
-    this.#length = undefined
   }
 
   /** Bytes so far. */
@@ -96,13 +93,12 @@ export class ChunkWriter {
     this.#out.bytes(bytes, start, end)
   }
 
-  /** The chunk's bytes, borrowed until the next `begin`. */
+  /** The chunk as it is so far, in bytes of its own: where it cannot be stored yet, more items may follow. */
   finish({ generation, sequence }: ChunkPlace): Uint8Array {
-    this.#length ??= this.#out.length
-    const length = this.#length
-    this.#out.reserve((PAGE_BYTES - (this.#out.length % PAGE_BYTES)) % PAGE_BYTES).fill(0)
-    const bytes = this.#out.written()
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    const { length } = this.#out
+    const bytes = new Uint8Array(Math.ceil(length / PAGE_BYTES) * PAGE_BYTES)
+    bytes.set(this.#out.written())
+    const view = new DataView(bytes.buffer)
     view.setUint32(0, CHUNK_MAGIC, true)
     view.setUint32(8, length, true)
     view.setUint32(12, generation, true)

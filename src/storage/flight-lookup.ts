@@ -29,7 +29,9 @@ export function findFlight(vault: Vault, tails: TailSnapshot, word: string): str
   const ids = allFlightIds(vault, tails)
   if (ids.includes(word)) return word
   if (word === LAST) {
-    const last = ids.toSorted((a, b) => lastWrittenMs(vault, tails, a) - lastWrittenMs(vault, tails, b)).at(-1)
+    const last = ids
+      .toSorted((a, b) => lastWrittenMs(vault, tails, a) - lastWrittenMs(vault, tails, b))
+      .at(-1)
     if (last !== undefined) return last
   }
   const matching = ids.filter((id) => id.startsWith(word) || id.endsWith(word))

@@ -51,7 +51,7 @@ export class Tail {
     return TAIL_BYTES - this.#at
   }
 
-  /** Writes the chunk behind the last one. When it returns the chunk is on the card; it borrows the writer's bytes. */
+  /** Writes the chunk behind the last one. When it returns the chunk is on the card. */
   append(writer: ChunkWriter, sequence: number): Chunk {
     const chunk = writer.finish({ generation: this.#generation, sequence })
     try {

@@ -38,9 +38,9 @@ test('two flights five minutes apart become two, the second with the half minute
     ...every(1, 420, 500, (seq) => heartbeat(seq)),
   ])
   const result = await importSplit(path, options)
-  expect(result).toMatchObject({ kind: 'imported', frames: 500 })
+  expect(result).toMatchObject({ kind: 'imported', frames: 500, outsideBytes: (390 - 179) * 40 })
   const [first, second] = result.kind === 'imported' ? result.ids : []
-  expect(await spanOf(first!)).toEqual({ openedS: 0, reason: 'landed', frames: 390 })
+  expect(await spanOf(first!)).toEqual({ openedS: 0, reason: 'landed', frames: 179 })
   expect(await spanOf(second!)).toEqual({ openedS: 390, reason: 'imported', frames: 110 })
   expect(readdirSync(options.vault.flightsDir)).toHaveLength(2)
 })
