@@ -23,6 +23,8 @@ Example: groundlock run --config ./groundlock.toml`,
 
 async function run(options: { config: string }): Promise<void> {
   const log = createLog()
+  // Flights are nobody's business but the owner's and the group's.
+  process.umask(0o027)
   const station = await startStation(loadConfiguration(options.config), log, (error) => {
     // The vault's thread is gone. What it had made durable is safe, and the next start goes on.
     log.error(error instanceof Fault ? faultLines(error) : `the storage worker died: ${stackOf(error)}`)

@@ -22,6 +22,9 @@ import { syncFolderOf } from './vault.js'
 /** Size of a tail (bytes): 40 s of a full 921600-baud line, time enough for a segment to be encoded and committed. */
 export const TAIL_BYTES = 4 * 1024 * 1024
 
+/** The tail cannot be written or opened. */
+export const TAIL_FAULT = 'GL-TAIL-01'
+
 export class Tail {
   readonly path: string
   readonly #file: number
@@ -132,7 +135,7 @@ function follows(chunk: ChunkPlace, before: ChunkPlace): boolean {
 
 function tailFault(op: string, path: string, cause: unknown): Fault {
   return new Fault({
-    code: 'GL-TAIL-01',
+    code: TAIL_FAULT,
     op: `${op} the tail`,
     subject: path,
     found: reasonOf(cause),

@@ -17,9 +17,11 @@ import { FRAME, NOISE } from './records.js'
 import { recover } from './recovery.js'
 import { RingReader } from './ring.js'
 import type { SharedRing } from './ring.js'
-import { Sqlite } from './sqlite.js'
+import type { Sqlite } from './sqlite.js'
+import { TAIL_FAULT } from './tail.js'
 import { TailPair } from './tail-pair.js'
 import type { Vault } from './vault.js'
+import { lockVault } from './vault-lock.js'
 
 /** Kind of the ring's entry that begins a flight; its bytes are the head as JSON. The others are a chunk's kinds. */
 export const OPEN = 6
@@ -38,6 +40,10 @@ const SLOW_FLUSH_US = 100_000
 
 /** Pause before a commit that failed is tried again (ms). */
 const RETRY_MS = 2000
+
+/** Flight file, both tails: what refuses, by the code of its fault. */
+const COMMIT_FAULT = 'GL-VAULT-02'
+const TAILS_FULL = 'GL-VAULT-04'
 
 /** What the rest of the program is told after each durable chunk. */
 export interface Stored {
@@ -77,7 +83,8 @@ export class VaultWriter {
   #cutting = false
   #stopping = false
   #slowFlushes = 0
-  #lastFault = ''
+  /** Codes of faults that were told and last still. */
+  readonly #told = new Set<string>()
 
   private constructor(options: VaultWriterOptions, lock: Sqlite, lastSequence: number) {
     this.#options = options
@@ -144,15 +151,14 @@ export class VaultWriter {
     const beganUs = monotonicUs()
     try {
       const chunk = this.#tails.append(this.#chunk, this.#sequence + 1)
-      if (chunk === undefined)
-        throw new Error('both tails are full, as no segment could be committed for a while')
+      if (chunk === undefined) throw tailsFullFault(flight.head.id)
       flight.take(chunk)
     } catch (error) {
       this.#report(flight, error)
       return false
     }
     this.#sequence++
-    this.#told(flight, monotonicUs() - beganUs)
+    this.#announce(flight, monotonicUs() - beganUs)
     if (this.#chunkCloses) this.#closeFlight(flight)
     else {
       this.#chunk.begin(flight.head)
@@ -161,8 +167,8 @@ export class VaultWriter {
     return true
   }
 
-  #told(flight: LiveFlight, flushUs: number): void {
-    this.#lastFault = ''
+  #announce(flight: LiveFlight, flushUs: number): void {
+    this.#over(TAIL_FAULT, TAILS_FULL)
     if (flushUs > SLOW_FLUSH_US) {
       this.#slowFlushes++
       this.#options.log.warn(
@@ -216,6 +222,7 @@ export class VaultWriter {
       await work
     })
     this.#tails.committed(through)
+    this.#over(COMMIT_FAULT)
   }
 
   async #untilDone(flight: LiveFlight, attempt: () => Promise<void>): Promise<void> {
@@ -235,31 +242,16 @@ export class VaultWriter {
     if (monotonicUs() - this.#lastPumpUs >= CHUNK_US) this.pump()
   }
 
-  /** Tells a fault once, until something is stored again. */
+  /** Tells a fault once, until it is over. */
   #report(flight: LiveFlight, error: unknown): void {
     const fault = error instanceof Fault ? error : commitFault(flight.head.id, error)
-    const text = faultLines(fault)
-    if (text !== this.#lastFault) this.#options.log.error(text)
-    this.#lastFault = text
+    if (!this.#told.has(fault.code)) this.#options.log.error(faultLines(fault))
+    this.#told.add(fault.code)
   }
-}
 
-/** Holds the vault for this process; the kernel frees it with the process, however that ends. Errors: a Fault. */
-async function lockVault(vault: Vault): Promise<Sqlite> {
-  const lock = await Sqlite.open(vault.lockPath, 'create')
-  try {
-    await lock.script('PRAGMA journal_mode=MEMORY; BEGIN EXCLUSIVE')
-    return lock
-  } catch (cause) {
-    throw new Fault({
-      code: 'GL-VAULT-03',
-      op: 'record into the vault',
-      subject: vault.dir,
-      found: 'another station records into it',
-      hint: 'Give each station a vault of its own: [vault] dir.',
-      recovery: 'stop',
-      cause,
-    })
+  #over(...codes: string[]): void {
+    for (const code of codes)
+      if (this.#told.delete(code)) this.#options.log.info(`${code} is over: nothing was lost by it`)
   }
 }
 
@@ -273,12 +265,23 @@ function headOf(bytes: Uint8Array, start: number, end: number): FlightHead {
 
 function commitFault(flightId: string, cause: unknown): Fault {
   return new Fault({
-    code: 'GL-VAULT-02',
+    code: COMMIT_FAULT,
     op: 'commit to flight',
     subject: flightId,
     found: reasonOf(cause),
     hint: 'What came in waits in the tails and in memory, and is tried again: free disk space, check the card.',
     recovery: 'retry',
     cause,
+  })
+}
+
+function tailsFullFault(flightId: string): Fault {
+  return new Fault({
+    code: TAILS_FULL,
+    op: 'store durably for flight',
+    subject: flightId,
+    found: 'both tails are full, as its file took no segment for so long',
+    hint: 'What comes in now waits in memory only, and is lost when that is full: free disk space, check the card.',
+    recovery: 'retry',
   })
 }
