@@ -25,6 +25,30 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'end the flight that is being recorded, now',
     load: async () => (await import('./commands/close.js')).closeCommand(),
   },
+  import: {
+    summary: 'take recordings into the vault',
+    load: async () => (await import('./commands/import.js')).importCommand(),
+  },
+  flights: {
+    summary: 'list the flights of the vault',
+    load: async () => (await import('./commands/flights.js')).flightsCommand(),
+  },
+  show: {
+    summary: 'show a flight: summary, messages, loss, gaps, events',
+    load: async () => (await import('./commands/show.js')).showCommand(),
+  },
+  messages: {
+    summary: 'count the messages of a flight',
+    load: async () => (await import('./commands/messages.js')).messagesCommand(),
+  },
+  export: {
+    summary: 'give a flight back as files',
+    load: async () => (await import('./commands/export.js')).exportCommand(),
+  },
+  demo: {
+    summary: 'fly a simulated copter into a station and show what was recorded',
+    load: async () => (await import('./commands/demo.js')).demoCommand(),
+  },
   simulate: {
     summary: 'fly a simulated copter on a pseudo-terminal',
     load: async () => (await import('./commands/simulate.js')).simulateCommand(),

@@ -3,6 +3,7 @@
  * Validation, defaults, `groundlock config explain` and docs/configuration.md all come from here.
  */
 import * as v from 'valibot'
+import { DEFAULT_STATION, DEFAULT_VAULT_DIR } from './defaults.js'
 import { editDistance } from './edit-distance.js'
 
 export interface Setting<T extends string | number = string | number> {
@@ -46,7 +47,7 @@ export const SETTINGS = {
   stationName: setting({
     key: 'station.name',
     schema: v.pipe(v.string(stationRule), v.regex(/^[a-z][a-z0-9-]{0,23}$/, stationRule)),
-    fallback: 'groundlock',
+    fallback: DEFAULT_STATION,
     unit: null,
     doc: 'What this station is called. Every flight id begins with it, so give each station its own.',
     example: 'north-tower',
@@ -65,7 +66,7 @@ export const SETTINGS = {
   vaultDir: setting({
     key: 'vault.dir',
     schema: absolutePath,
-    fallback: '/var/lib/groundlock/vault',
+    fallback: DEFAULT_VAULT_DIR,
     unit: null,
     doc: 'Folder that holds the flights. It is made when missing; the station must be able to write there.',
     example: '/mnt/ssd/vault',

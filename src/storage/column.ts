@@ -57,7 +57,7 @@ export function codeColumn(cells: Cells): CodedColumn {
       transform: DELTA,
       scale: UNSCALED,
       divisor: 1,
-      planes: new Array<typeof NOTHING>(width).fill(NOTHING),
+      planes: Array.from({ length: width }, () => NOTHING),
     }
   }
   const scale = scaleDown(values, count, width)

@@ -88,7 +88,7 @@ export class ColumnsReader {
     for (const { rows, count, stride, offset, bytes } of this.#texts) {
       for (let i = 0, at = offset; i < count; i++, at += stride) rows.set(this.#source.take(bytes), at)
     }
-    const planes = this.#columns.map(({ cells }) => new Array<Uint8Array | undefined>(cells.width))
+    const planes = this.#columns.map((): (Uint8Array | undefined)[] => [])
     for (const area of AREAS) {
       this.#columns.forEach(({ cells, liveliness }, c) => {
         for (let k = 0; k < cells.width; k++) {

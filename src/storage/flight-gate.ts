@@ -6,6 +6,7 @@
  */
 import type { Closing } from './chunk.js'
 import { FlightRules } from './flight-rules.js'
+import type { Ending } from './flight-rules.js'
 import type { CloseReason, FlightEvent } from './flight-writer.js'
 import { Preroll } from './preroll.js'
 import { FRAME } from './records.js'
@@ -86,14 +87,18 @@ export class FlightGate {
   /** Time has passed: ends the flight if the rules say so. */
   tick(nowUs: number): void {
     const ending = this.#rules.ending(nowUs, this.#flightBytes)
-    if (ending === undefined || !this.close(ending.reason, nowUs)) return
+    if (ending === undefined || !this.#end(ending, nowUs)) return
     if (ending.nextPart) this.#begin(nowUs, true)
   }
 
   /** Ends the flight that is on; false where none is, or where its end finds no room yet. */
   close(reason: CloseReason, nowUs: number): boolean {
+    return this.#end({ reason, nextPart: false }, nowUs)
+  }
+
+  #end({ reason, nextPart }: Ending, nowUs: number): boolean {
     if (!this.#rules.isOpen || !this.#output.close({ reason, closedUs: nowUs })) return false
-    this.#rules.end()
+    this.#rules.end(nextPart)
     return true
   }
 

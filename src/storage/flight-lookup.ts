@@ -12,7 +12,7 @@ import type { Vault } from './vault.js'
 export const LAST = 'last'
 
 /** Ids that an error names (flights): more would not be read. */
-const NAMED_IDS = 5
+const NAMED_IDS = 3
 
 /** The ids of all flights of the vault, also of those that have no file yet, as they lie in a tail only. */
 export function allFlightIds(vault: Vault, tails: TailSnapshot): string[] {

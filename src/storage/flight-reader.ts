@@ -6,17 +6,16 @@
 import { existsSync, statSync } from 'node:fs'
 import { loadDialect } from '../mavlink/dialect.js'
 import { UtcClock } from './clock-anchors.js'
-import { newerFault, notAFlightFault, readingFault } from './flight-fault.js'
+import { notAFlightFault } from './flight-fault.js'
+import { FlightFile } from './flight-file.js'
+import type { MessageCount } from './flight-file.js'
 import { findFlight } from './flight-lookup.js'
-import { StoredSegment, TailSegment } from './flight-segment.js'
-import type { FlightSegment, GroupFilter, GroupPlace } from './flight-segment.js'
-import { loadTables } from './flight-tables.js'
+import { TailSegment } from './flight-segment.js'
+import type { FlightSegment } from './flight-segment.js'
 import type { FlightRow, FlightTables } from './flight-tables.js'
 import type { ClockAnchor, FlightEvent, FlightHead, Gap } from './flight-writer.js'
 import { sortByGroup } from './group-sort.js'
 import { REDACTED_EVENT } from './live-flight.js'
-import { APPLICATION_ID, FORMAT_VERSION } from './schema.js'
-import { Sqlite } from './sqlite.js'
 import { snapshotTails, tailPartOf } from './tail-reader.js'
 import type { TailPart, TailSnapshot } from './tail-reader.js'
 import { Tally } from './tally.js'
@@ -39,15 +38,6 @@ export interface FlightInfo extends FlightRow {
   noiseBytes: number
   /** Size of the flight's file (bytes); 0 while it has none. */
   fileBytes: number
-}
-
-/** Frames of one kind and sender in the flight. */
-export interface MessageCount {
-  link: number
-  sysid: number
-  compid: number
-  msgid: number
-  count: number
 }
 
 export class FlightReader {
@@ -116,109 +106,6 @@ export class FlightReader {
   async close(): Promise<void> {
     await this.#file?.close()
   }
-}
-
-/** The flight's file, as far as it is committed at the moment it is opened. */
-class FlightFile {
-  readonly path: string
-  readonly segments: readonly StoredSegment[]
-  /** Last chunk that a segment holds; 0 before the first. */
-  readonly lastChunk: number
-  readonly #db: Sqlite
-  #places: { key: string; bySegment: Promise<Map<number, GroupPlace[]>> } | undefined
-
-  private constructor(path: string, db: Sqlite, { segments }: FlightTables) {
-    this.path = path
-    this.#db = db
-    this.segments = segments.map(
-      (row) => new StoredSegment(db, path, row, (filter, segment) => this.#placesIn(filter, segment)),
-    )
-    this.lastChunk = Number(segments.at(-1)?.['last_chunk'] ?? 0)
-  }
-
-  static async open(path: string): Promise<{ file: FlightFile; tables: FlightTables }> {
-    let db: Sqlite | undefined
-    try {
-      db = await Sqlite.open(path, 'read')
-      await checkFormat(db, path)
-      const tables = await loadTables(db)
-      return { file: new FlightFile(path, db, tables), tables }
-    } catch (error) {
-      await db?.close().catch(() => {})
-      throw readingFault(path, error)
-    }
-  }
-
-  async messages(): Promise<MessageCount[]> {
-    const rows = await this.#rows(
-      `SELECT link, sysid, compid, msgid, sum(count) AS count FROM message_group WHERE segment <= ?
-      GROUP BY msgid, link, sysid, compid`,
-      [this.segments.at(-1)?.id ?? 0],
-    )
-    return rows.map((row) => ({
-      link: Number(row['link']),
-      sysid: Number(row['sysid']),
-      compid: Number(row['compid']),
-      msgid: Number(row['msgid']),
-      count: Number(row['count']),
-    }))
-  }
-
-  close(): Promise<void> {
-    return this.#db.close()
-  }
-
-  /** The wanted groups of a segment. Those of all segments come with one query, which is kept for the next segment. */
-  async #placesIn({ msgids, link }: GroupFilter, segment: number): Promise<readonly GroupPlace[]> {
-    const key = `${msgids?.join() ?? 'all'} ${link}`
-    if (this.#places?.key !== key) this.#places = { key, bySegment: this.#loadPlaces(msgids, link) }
-    return (await this.#places.bySegment).get(segment) ?? []
-  }
-
-  async #loadPlaces(
-    msgids: readonly number[] | undefined,
-    link: number | undefined,
-  ): Promise<Map<number, GroupPlace[]>> {
-    const wanted = [
-      ...(msgids === undefined ? [] : [`msgid IN (${msgids.map(() => '?').join()})`]),
-      ...(link === undefined ? [] : ['link = ?']),
-    ]
-    const where = wanted.length === 0 ? '' : `WHERE ${wanted.join(' AND ')}`
-    const rows = await this.#rows(
-      `SELECT segment, msgid, link, piece, offset FROM message_group ${where} ORDER BY msgid, segment, number`,
-      [...(msgids ?? []), ...(link === undefined ? [] : [link])],
-    )
-    const bySegment = new Map<number, GroupPlace[]>()
-    for (const row of rows) {
-      const segment = Number(row['segment'])
-      const place = {
-        msgid: Number(row['msgid']),
-        link: Number(row['link']),
-        piece: Number(row['piece']),
-        offset: Number(row['offset']),
-      }
-      const places = bySegment.get(segment)
-      if (places === undefined) bySegment.set(segment, [place])
-      else places.push(place)
-    }
-    return bySegment
-  }
-
-  #rows(sql: string, values: number[]) {
-    return this.#db.all(sql, values).catch((error: unknown) => {
-      throw readingFault(this.path, error)
-    })
-  }
-}
-
-async function checkFormat(db: Sqlite, path: string): Promise<void> {
-  const [row] = await db.all(
-    'SELECT application_id AS application, user_version AS version FROM pragma_application_id, pragma_user_version',
-  )
-  if (row?.['application'] !== APPLICATION_ID)
-    throw notAFlightFault(path, 'it is a SQLite file of another program')
-  const version = Number(row['version'])
-  if (version > FORMAT_VERSION) throw newerFault(path, version, FORMAT_VERSION)
 }
 
 /**

@@ -39,10 +39,10 @@ export class FlightRules {
     this.#openedUs = recvTimeUs
   }
 
-  /** The flight is over: what was known of its vehicles is forgotten. */
-  end(): void {
+  /** The flight is over, and what was known of its vehicles is forgotten, unless it goes on in another part. */
+  end(nextPart: boolean): void {
     this.#open = false
-    this.#armed.clear()
+    if (!nextPart) this.#armed.clear()
   }
 
   /** Whether the flight that is on should end now. `flightBytes`: what it received so far. */

@@ -114,7 +114,10 @@ export class StoredSegment implements FlightSegment {
   #pieceOf(row: SqlRow): Piece {
     const body = row['body']
     if (!(body instanceof Uint8Array) || crc32(body) !== row['crc32']) {
-      throw damagedFault(this.#path, `piece ${row['id']} of segment ${this.id} is not as it was written`)
+      throw damagedFault(
+        this.#path,
+        `piece ${Number(row['id'])} of segment ${this.id} is not as it was written`,
+      )
     }
     return { kind: pieceKind(row['kind']), rawBytes: Number(row['raw_bytes']), body }
   }

@@ -8,11 +8,12 @@
 import { createHash } from 'node:crypto'
 import { chmod } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
+import { componentOf } from './flight-tables.js'
 import type { Segment } from './segment.js'
 import { APPLICATION_ID, FORMAT_VERSION, PAGE_BYTES, SCHEMA } from './schema.js'
 import { Sqlite } from './sqlite.js'
-import type { SqlRow, SqlValue } from './sqlite.js'
-import type { ComponentCounts, Figures } from './tally.js'
+import type { SqlValue } from './sqlite.js'
+import type { Figures } from './tally.js'
 
 /** What is known of a flight when it begins. */
 export interface FlightHead {
@@ -296,20 +297,6 @@ export class FlightWriter {
       ]),
     )
     await this.#db.insertAll('INSERT OR REPLACE INTO crc_mismatch VALUES (?, ?)', [...figures.crcMismatches])
-  }
-}
-
-function componentOf(row: SqlRow): ComponentCounts {
-  const number = (column: string): number => Number(row[column] ?? 0)
-  return {
-    link: number('link'),
-    sysid: number('sysid'),
-    compid: number('compid'),
-    frames: number('frames'),
-    lost: number('lost'),
-    duplicates: number('duplicates'),
-    reordered: number('reordered'),
-    restarts: number('restarts'),
   }
 }
 

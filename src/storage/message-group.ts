@@ -2,7 +2,7 @@
  * Message group: all frames of one kind from one component in a segment, column by column.
  * Specified in docs/flight-file.md, "Group".
  */
-import { ByteReader } from '../base/byte-reader.js'
+import type { ByteReader } from '../base/byte-reader.js'
 import type { ByteWriter } from '../base/byte-writer.js'
 import {
   HEADER_V1_BYTES,

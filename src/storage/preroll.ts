@@ -7,8 +7,10 @@ import type { RecordKind } from './records.js'
 /** How much of what came before a flight belongs to it (µs). */
 const PREROLL_US = 30e6
 
-/** Room for one of the two halves (bytes): both together hold 30 s of a full 921600-baud line. */
-const HALF_BYTES = 1536 * 1024
+/** Room for one of the two halves (bytes): 30 s of a full 921600-baud line, as the other one may just have been emptied. */
+const HALF_BYTES = 2816 * 1024
+/** The same in records, each of which costs memory besides its bytes: that line full of frames of twelve bytes. */
+const HALF_RECORDS = 256 * 1024
 
 export class Preroll {
   #older = new Records()
@@ -22,7 +24,8 @@ export class Preroll {
     start: number,
     end: number,
   ): void {
-    if (this.#newer.byteLength + end - start > HALF_BYTES && this.#newer.count > 0) {
+    const { byteLength, count } = this.#newer
+    if (count > 0 && (byteLength + end - start > HALF_BYTES || count >= HALF_RECORDS)) {
       ;[this.#older, this.#newer] = [this.#newer, this.#older]
       this.#newer.clear()
     }

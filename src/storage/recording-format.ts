@@ -38,7 +38,7 @@ export class FormatGuess {
   }
 }
 
-/** First bytes of files that people take for telemetry; where a mask is needed the text says so. */
+/** First bytes of files that people take for telemetry, and what they are. */
 const LOOKS: readonly [first: readonly number[], name: string][] = [
   [[0xa3, 0x95], 'an ArduPilot DataFlash log (.bin) from the autopilot’s own card; it holds no MAVLink'],
   [[0x55, 0x4c, 0x6f, 0x67], 'a PX4 ULog from the autopilot’s own card; it holds no MAVLink'],

@@ -18,6 +18,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { DEFAULT_STATION } from '../base/defaults.js'
 import { Fault, errnoOf, reasonOf } from '../base/fault.js'
 
 /** Ending of a flight file, and of one that is still being made by an import. */
@@ -86,16 +87,35 @@ export class Vault {
    * ids of two stations of one name never meet.
    */
   stationId(name: string): string {
-    const path = join(this.dir, 'station')
-    try {
-      const kept = readFileSync(path, 'utf8').trim()
-      if (kept.startsWith(`${name}-`) && FLIGHT_ID.test(kept)) return kept
-    } catch (cause) {
-      if (errnoOf(cause) !== 'ENOENT') throw vaultFault('read the station id of', this.dir, cause)
-    }
+    const kept = this.#keptStation()
+    if (kept?.startsWith(`${name}-`)) return kept
     const made = `${name}-${randomBytes(2).toString('hex')}`
-    writeDurably(path, `${made}\n`)
+    try {
+      writeDurably(this.#stationPath, `${made}\n`)
+    } catch (cause) {
+      throw vaultFault('write the station id of', this.dir, cause)
+    }
     return made
+  }
+
+  /** The station's part of the ids of imported flights: this vault's own, unless another name is given. */
+  importStation(name?: string): string {
+    const kept = this.#keptStation() ?? this.stationId(name ?? DEFAULT_STATION)
+    return name === undefined ? kept : name + kept.slice(kept.lastIndexOf('-'))
+  }
+
+  get #stationPath(): string {
+    return join(this.dir, 'station')
+  }
+
+  #keptStation(): string | undefined {
+    try {
+      const kept = readFileSync(this.#stationPath, 'utf8').trim()
+      return FLIGHT_ID.test(kept) ? kept : undefined
+    } catch (cause) {
+      if (errnoOf(cause) === 'ENOENT') return undefined
+      throw vaultFault('read the station id of', this.dir, cause)
+    }
   }
 }
 

@@ -43,7 +43,11 @@ export interface Oracle {
     v1: number
     v2: number
     signed: number
+    /** `NAME len LENGTH from SYSID/COMPID` → how many. */
+    crc_mismatch_of: Record<string, number>
     by_name: Record<string, number>
+    /** `SYSID/COMPID` → how many. */
+    by_component: Record<string, number>
   }
   heartbeats: {
     sysid: number

@@ -22,9 +22,9 @@ export interface FrameParts {
 }
 
 /** CRC-16/MCRF4XX, bit by bit. */
-export function crc16(bytes: Iterable<number>): number {
+export function crc16(covered: Iterable<number>): number {
   let crc = 0xffff
-  for (const byte of bytes) {
+  for (const byte of covered) {
     crc ^= byte
     for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x8408 : crc >>> 1
   }

@@ -61,11 +61,18 @@ const anyFrame = fc
     signed: fc.oneof(fc.constant(false), fc.constant(false), fc.uint8Array({ minLength: 13, maxLength: 13 })),
     compat: fc.oneof(fc.constant(0), byte),
     // A signing key that was zeroed leaves the checksum as it was on the wire.
-    crc: fc.oneof({ weight: 9, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: fc.constant(0xabcd) }),
+    crc: fc.oneof(
+      { weight: 9, arbitrary: fc.constant(undefined) },
+      { weight: 1, arbitrary: fc.constant(0xabcd) },
+    ),
   })
   .map(({ message: [msgid, crcExtra], version, crc, signed, ...parts }) => {
     const v1 = version === 1
-    const own = { version: v1 ? 1 : 2, msgid: v1 ? msgid & 0xff : msgid, signed: v1 ? false : signed } as const
+    const own = {
+      version: v1 ? 1 : 2,
+      msgid: v1 ? msgid & 0xff : msgid,
+      signed: v1 ? false : signed,
+    } as const
     return frame({ crcExtra, ...parts, ...own, ...(crc === undefined ? {} : { crc }) })
   })
 
@@ -91,11 +98,15 @@ const anyTimes = (count: number): fc.Arbitrary<bigint[]> =>
       })
     })
 
+const anyNoise = fc.uint8Array({ minLength: 1, maxLength: 90 })
+
+type Content = Pick<TestRecord, 'kind' | 'bytes'>
+
 const anyRecord = fc.record({
   link: fc.constantFrom(0, 0, 0, 1, 15, 255),
   content: fc.oneof(
-    { weight: 5, arbitrary: anyFrame.map((bytes) => ({ kind: FRAME, bytes })) },
-    { weight: 1, arbitrary: fc.uint8Array({ minLength: 1, maxLength: 90 }).map((bytes) => ({ kind: NOISE, bytes })) },
+    { weight: 5, arbitrary: anyFrame.map((bytes): Content => ({ kind: FRAME, bytes })) },
+    { weight: 1, arbitrary: anyNoise.map((bytes): Content => ({ kind: NOISE, bytes })) },
   ),
 })
 

@@ -81,7 +81,7 @@ describe('in noise', () => {
   test('the key behind each header is zeroed, however the run is cut, and nothing else', () => {
     const noise = concat([filler(13), setup({ crc: 0 }), filler(90, 3)])
     for (const each of sizes) {
-      expect(redactNoise(noise, each), `pieces of ${each}`).toEqual({
+      expect(redactNoise(noise, each), `pieces of ${each[0]}`).toEqual({
         noise: hex(zeroed(noise, 13 + KEY_FROM)),
         count: 1,
       })
@@ -91,7 +91,7 @@ describe('in noise', () => {
   test('two keys: what lies between them stays', () => {
     const noise = concat([setup({ crc: 0 }), filler(100), setup({ crc: 0 }), filler(20)])
     for (const each of sizes) {
-      expect(redactNoise(noise, each), `pieces of ${each}`).toEqual({
+      expect(redactNoise(noise, each), `pieces of ${each[0]}`).toEqual({
         noise: hex(zeroed(noise, KEY_FROM, setup().length + 100 + KEY_FROM)),
         count: 2,
       })
@@ -103,7 +103,7 @@ describe('in noise', () => {
       const noise = concat([setup().slice(0, before), setup({ crc: 0 }), filler(20)])
       for (const each of sizes) {
         const both = hex(zeroed(noise, KEY_FROM, before + KEY_FROM))
-        expect(redactNoise(noise, each).noise, `${before} bytes before, pieces of ${each}`).toBe(both)
+        expect(redactNoise(noise, each).noise, `${before} bytes before, pieces of ${each[0]}`).toBe(both)
       }
     }
   })

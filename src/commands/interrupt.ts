@@ -1,0 +1,29 @@
+/**
+ * Interrupt: Ctrl-C as a signal to the work, which cleans up after itself, instead of an end in the middle of it.
+ */
+import { EXIT_CODE } from './exit-code.js'
+
+/**
+ * Runs `work`, which ends soon when its signal is aborted.
+ * Returns undefined where that was because of Ctrl-C (or SIGTERM): the exit code is set and a person told.
+ */
+export async function interruptible<Value>(
+  work: (signal: AbortSignal) => Promise<Value>,
+): Promise<Value | undefined> {
+  const interrupt = new AbortController()
+  // Not `once`: an impatient second Ctrl-C must not leave what the first is cleaning up.
+  const abort = (): void => interrupt.abort()
+  process.on('SIGINT', abort)
+  process.on('SIGTERM', abort)
+  try {
+    return await work(interrupt.signal)
+  } catch (error) {
+    if (!interrupt.signal.aborted) throw error
+    process.stderr.write('Interrupted; nothing is left half-written.\n')
+    process.exitCode = EXIT_CODE.interrupted
+    return undefined
+  } finally {
+    process.off('SIGINT', abort)
+    process.off('SIGTERM', abort)
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * Export: what all exports of a flight have in common.
+ */
+import type { FlightReader } from '../flight-reader.js'
+import type { FlightSegment } from '../flight-segment.js'
+import type { Written } from './output.js'
+import { overlaps } from './selection.js'
+import type { Selection } from './selection.js'
+
+export interface ExportOptions {
+  flight: FlightReader
+  /** The file, or the folder that is made. */
+  path: string
+  /** What is there already is replaced. */
+  force: boolean
+  selection: Selection
+  /** Ends the export at the next segment; nothing is left of it. */
+  signal?: AbortSignal
+  /** Called with the records that are done, of how many. */
+  onProgress?: (done: number, all: number) => void
+}
+
+export interface Exported {
+  files: Written[]
+  /** What a person should know of the result, in sentences. */
+  notes: string[]
+}
+
+/**
+ * Reads the segments that the selection touches, one ahead of the one that is worked on: SQLite and the decompressor have
+ * threads of their own.
+ */
+export async function* segmentsOf<Value>(
+  { flight, selection, signal, onProgress }: ExportOptions,
+  read: (segment: FlightSegment) => Promise<Value>,
+): AsyncGenerator<Value> {
+  const wanted = flight.segments.filter((segment) => overlaps(segment, selection))
+  const all = wanted.reduce((sum, segment) => sum + segment.recordCount, 0)
+  let done = 0
+  let ahead: Promise<Value> | undefined
+  for (const [i, segment] of wanted.entries()) {
+    const value = await (ahead ?? read(segment))
+    signal?.throwIfAborted()
+    const next = wanted[i + 1]
+    ahead = next === undefined ? undefined : read(next)
+    // Its failure is thrown where it is awaited, in the next round.
+    ahead?.catch(() => {})
+    yield value
+    done += segment.recordCount
+    onProgress?.(done, all)
+    // Not only promises: a Ctrl-C is heard between two segments.
+    await new Promise((resolve) => setImmediate(resolve))
+    signal?.throwIfAborted()
+  }
+}

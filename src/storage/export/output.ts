@@ -1,0 +1,213 @@
+/**
+ * Output: the files of an export, seen by others when they are whole and on the disk, or never.
+ *
+ *     .NAME.partial-PID ──write──▶ fsync ──▶ rename to NAME ──▶ fsync of the folder
+ *
+ * Errors: Fault GL-EXPORT-01 something is there already, 02 it cannot be written.
+ */
+import {
+  closeSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
+import { basename, dirname, extname, join } from 'node:path'
+import { Fault, errnoOf, reasonOf } from '../../base/fault.js'
+import { syncFolderOf } from '../vault.js'
+
+/** A file that was written. */
+export interface Written {
+  path: string
+  bytes: number
+}
+
+/** One file on its way. */
+export class OutputFile {
+  readonly path: string
+  bytes = 0
+  readonly #aside: string
+  readonly #file: number
+
+  constructor(path: string, aside: string) {
+    this.path = path
+    this.#aside = aside
+    this.#file = writing(path, () => openSync(aside, 'w'))
+  }
+
+  write(bytes: Uint8Array): void {
+    writing(this.path, () => {
+      for (let done = 0; done < bytes.length;) done += writeSync(this.#file, bytes, done)
+    })
+    this.bytes += bytes.length
+  }
+
+  finish(): Written {
+    writing(this.path, () => {
+      fsyncSync(this.#file)
+      closeSync(this.#file)
+    })
+    return { path: this.path, bytes: this.bytes }
+  }
+
+  /** Gives the finished file its name. */
+  publish(): void {
+    writing(this.path, () => renameSync(this.#aside, this.path))
+  }
+
+  discard(): void {
+    rmSync(this.#aside, { force: true })
+  }
+}
+
+/** What an export writes to. Exactly one of `commit` and `discard` is called at its end. */
+export interface Output {
+  /** Begins a file. */
+  create(path: string): OutputFile
+  /** Makes all files durable under their names. */
+  commit(): Written[]
+  /** Leaves nothing behind. */
+  discard(): void
+}
+
+/** Files anywhere, each renamed into place. */
+export class OutputFiles implements Output {
+  readonly #force: boolean
+  readonly #files: OutputFile[] = []
+
+  /** `force`: files that are there are replaced. */
+  constructor(force: boolean) {
+    this.#force = force
+  }
+
+  create(path: string): OutputFile {
+    const there = kindOf(path)
+    if (there === 'folder' || (there === 'file' && !this.#force)) throw thereFault(path, there)
+    const file = new OutputFile(path, asideOf(path))
+    this.#files.push(file)
+    return file
+  }
+
+  commit(): Written[] {
+    const written = this.#files.map((file) => file.finish())
+    for (const file of this.#files) {
+      file.publish()
+      syncFolderOf(file.path)
+    }
+    return written
+  }
+
+  discard(): void {
+    for (const file of this.#files) file.discard()
+  }
+}
+
+/** A new folder full of files, renamed into place as a whole. */
+export class OutputFolder implements Output {
+  readonly #path: string
+  readonly #aside: string
+  readonly #replaces: boolean
+  readonly #files: OutputFile[] = []
+
+  /** `force`: an earlier export in its place, a folder of nothing but `.csv` files, is replaced. */
+  constructor(path: string, force: boolean) {
+    const there = kindOf(path)
+    this.#replaces = there === 'folder' && force && isFolderOf(path, '.csv')
+    if (there !== undefined && !this.#replaces) throw thereFault(path, there)
+    this.#path = path
+    this.#aside = asideOf(path)
+    writing(path, () => {
+      rmSync(this.#aside, { recursive: true, force: true })
+      mkdirSync(this.#aside)
+    })
+  }
+
+  create(name: string): OutputFile {
+    const file = new OutputFile(join(this.#path, name), join(this.#aside, name))
+    this.#files.push(file)
+    return file
+  }
+
+  commit(): Written[] {
+    const written = this.#files.map((file) => file.finish())
+    writing(this.#path, () => {
+      syncFolderOf(join(this.#aside, 'any'))
+      const old = `${this.#aside}-old`
+      if (this.#replaces) renameSync(this.#path, old)
+      renameSync(this.#aside, this.#path)
+      syncFolderOf(this.#path)
+      rmSync(old, { recursive: true, force: true })
+    })
+    return written
+  }
+
+  discard(): void {
+    rmSync(this.#aside, { recursive: true, force: true })
+  }
+}
+
+/** `flight.tlog` and `2` → `flight.2.tlog`. */
+export function pathWith(path: string, part: string): string {
+  const extension = extname(path)
+  return `${path.slice(0, path.length - extension.length)}.${part}${extension}`
+}
+
+function asideOf(path: string): string {
+  return join(dirname(path), `.${basename(path)}.partial-${process.pid}`)
+}
+
+function kindOf(path: string): 'file' | 'folder' | undefined {
+  const stat = writing(path, () => lstatSync(path, { throwIfNoEntry: false }))
+  if (stat === undefined) return undefined
+  return stat.isDirectory() ? 'folder' : 'file'
+}
+
+function isFolderOf(path: string, extension: string): boolean {
+  return readdirSync(path, { withFileTypes: true }).every(
+    (entry) => entry.isFile() && entry.name.endsWith(extension),
+  )
+}
+
+/** Does `work`; what the system refuses is a Fault about `path`. */
+function writing<Value>(path: string, work: () => Value): Value {
+  try {
+    return work()
+  } catch (cause) {
+    const found = FOUND[errnoOf(cause)] ?? reasonOf(cause)
+    throw new Fault({
+      code: 'GL-EXPORT-02',
+      op: 'write',
+      subject: path,
+      found,
+      hint: `Nothing is left of this export. Free some space or name another place with --out: df ${dirname(path)}`,
+      recovery: 'user',
+      cause,
+    })
+  }
+}
+
+/** The system's reasons, as people say them. */
+const FOUND: Readonly<Record<string, string>> = {
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'this user’s share of the disk is full',
+  ENOENT: 'there is no such folder',
+  ENOTDIR: 'a part of that path is no folder',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  EROFS: 'the file system is read-only',
+}
+
+function thereFault(path: string, kind: 'file' | 'folder'): Fault {
+  return new Fault({
+    code: 'GL-EXPORT-01',
+    op: 'write',
+    subject: path,
+    found: `there is a ${kind} of that name`,
+    hint: 'Name another with --out, or replace it with --force (a folder only if nothing but .csv files is in it).',
+    recovery: 'user',
+  })
+}

@@ -1,0 +1,55 @@
+/**
+ * Raw export: the bytes as they came in on the wire, noise included, one file a link.
+ */
+import { ByteWriter } from '../../base/byte-writer.js'
+import type { Records } from '../records.js'
+import { segmentsOf } from './export.js'
+import type { ExportOptions, Exported } from './export.js'
+import { OutputFiles, pathWith } from './output.js'
+import type { OutputFile } from './output.js'
+import { isWholeTime } from './selection.js'
+import type { Selection } from './selection.js'
+
+/** Writes `path`, or for a flight of several links `path` with `.LINK` before its extension each. */
+export async function exportRaw(options: ExportOptions): Promise<Exported> {
+  const { flight, path, selection, force } = options
+  const output = new OutputFiles(force)
+  try {
+    const { links, redactions } = flight.info
+    const files = new Map<number, OutputFile>()
+    links.forEach((name, link) => {
+      if (selection.link !== undefined && selection.link !== link) return
+      const single = links.length === 1 || selection.link !== undefined
+      files.set(link, output.create(single ? path : pathWith(path, name)))
+    })
+    for await (const records of segmentsOf(options, (segment) => segment.records())) {
+      for (const [link, file] of files) file.write(wireBytes(records, link, selection))
+    }
+    return { files: output.commit(), notes: redactionNotes(redactions) }
+  } catch (error) {
+    output.discard()
+    throw error
+  }
+}
+
+export function redactionNotes(redactions: number): string[] {
+  if (redactions === 0) return []
+  return [
+    `${redactions} signing ${redactions === 1 ? 'key was' : 'keys were'} zeroed before storing: those bytes differ from the wire.`,
+  ]
+}
+
+function wireBytes(records: Records, link: number, selection: Selection): Uint8Array {
+  const { count, bytes, links, times, ends } = records
+  const whole = isWholeTime(selection)
+  if (whole && links.subarray(0, count).every((each) => each === link)) {
+    return bytes.subarray(0, records.byteLength)
+  }
+  const out = new ByteWriter(records.byteLength)
+  for (let i = 0, start = 0; i < count; start = ends[i++]!) {
+    if (links[i] !== link) continue
+    const timeUs = whole ? 0 : Number(times[i]!)
+    if (whole || (timeUs >= selection.fromUs && timeUs < selection.toUs)) out.bytes(bytes, start, ends[i])
+  }
+  return out.written()
+}

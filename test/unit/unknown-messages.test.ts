@@ -1,0 +1,89 @@
+/** Unknown messages: frames of ids that no definition knows, told from noise by the CRC_EXTRA they imply. */
+import { describe, expect, test } from 'vitest'
+import { bytes, concat, crc16 } from '../support/frames.js'
+import { Collector, attitude, heartbeat, hex, isFrame, isNoise, split, stranger } from '../support/pieces.js'
+
+describe('messages that no definition knows', () => {
+  const noise = bytes(1, 2, 3)
+
+  test('are frames between two good frames, and noise elsewhere', () => {
+    const unknown = stranger(160)
+    expect(split(heartbeat(), unknown, attitude())).toEqual([heartbeat(), unknown, attitude()].map(isFrame))
+    expect(new Collector().push(unknown, heartbeat()).end().frames).toEqual([hex(heartbeat())])
+    expect(new Collector().push(heartbeat(), noise, unknown, heartbeat()).end().frames).toHaveLength(2)
+    expect(new Collector().push(heartbeat(), unknown, noise, heartbeat()).end().frames).toHaveLength(2)
+    expect(new Collector().push(heartbeat(), unknown).end().frames).toHaveLength(1)
+  })
+
+  test('of either version and signed', () => {
+    for (const parts of [{ version: 1, msgid: 210 }, { signed: true }] as const) {
+      const unknown = stranger(160, parts)
+      expect(split(heartbeat(), unknown, attitude())[1]).toEqual(isFrame(unknown))
+    }
+  })
+
+  test('without a CRC_EXTRA that makes their checksum right are noise everywhere', () => {
+    const wrong = stranger(160, { crc: crc16([...stranger(160).slice(1, -2), 160]) ^ 0x0100 })
+    expect(new Collector().push(heartbeat(), wrong, heartbeat()).end().frames).toHaveLength(2)
+  })
+
+  test('are taken anywhere from the third sighting that agrees', () => {
+    const seen = (times: number): string[] => {
+      const between = Array.from({ length: times }, () => [heartbeat(), stranger(160)]).flat()
+      return new Collector().push(...between, heartbeat(), noise, stranger(160), noise).end().frames
+    }
+    expect(seen(1)).toHaveLength(3)
+    expect(seen(2)).toHaveLength(6)
+    expect(seen(2).at(-1)).toBe(hex(stranger(160)))
+  })
+
+  test('that disagree with what was learned are noise, well placed as they may be', () => {
+    const learn = [heartbeat(), stranger(160), heartbeat(), stranger(160), heartbeat()]
+    const collector = new Collector()
+      .push(...learn, stranger(161), heartbeat(), stranger(160, { seq: 5 }))
+      .end()
+    expect(collector.pieces.slice(5)).toEqual([
+      isNoise(stranger(161)),
+      isFrame(heartbeat()),
+      isFrame(stranger(160, { seq: 5 })),
+    ])
+  })
+
+  test('are not locked out by one wrong guess', () => {
+    const right = Array.from({ length: 4 }, (_, seq) => [stranger(160, { seq }), heartbeat()])
+    const collector = new Collector().push(heartbeat(), stranger(99), heartbeat(), ...right.flat(), noise)
+    expect(
+      collector
+        .push(stranger(160, { seq: 9 }))
+        .end()
+        .frames.slice(3),
+    ).toEqual([heartbeat(), ...right.slice(1).flat(), stranger(160, { seq: 9 })].map(hex))
+  })
+
+  test('may follow each other up to three before a good frame', () => {
+    const chain = (length: number): Uint8Array[] =>
+      Array.from({ length }, (_, i) => stranger(160, { msgid: 400 + i, payload: [i] }))
+    for (const length of [1, 2, 3]) {
+      const all = [heartbeat(), ...chain(length), attitude()]
+      expect(split(...all)).toEqual(all.map(isFrame))
+    }
+    expect(split(heartbeat(), ...chain(4), attitude())).toEqual([
+      isFrame(heartbeat()),
+      isNoise(concat(chain(4))),
+      isFrame(attitude()),
+    ])
+  })
+
+  test('do not fill the memory: of more ids than all dialects have nothing is learned', () => {
+    const collector = new Collector()
+    for (let msgid = 10_000; msgid < 12_000; msgid++) {
+      const unknown = stranger(160, { msgid })
+      collector.push(heartbeat(), unknown, heartbeat(), unknown, heartbeat())
+    }
+    const early = stranger(160, { msgid: 10_000 })
+    const late = stranger(160, { msgid: 11_999 })
+    collector.pieces.length = 0
+    collector.push(noise, early, noise, late, noise).end()
+    expect(collector.frames).toEqual([hex(early)])
+  })
+})
