@@ -12,6 +12,7 @@ import { Vehicles } from '../mavlink/vehicles.js'
 import { FlightBuilder, SEGMENT_BYTES } from './flight-builder.js'
 import type { FlightSource } from './flight-writer.js'
 import { FlightWriter } from './flight-writer.js'
+import { REDACTED_EVENT } from './live-flight.js'
 import { Intake } from './intake.js'
 import type { RecordSink } from './intake.js'
 import { changedFault, inspect, partsOf } from './recording-file.js'
@@ -136,17 +137,19 @@ class RecordingCopy {
     const timestamped = format === 'tlog'
     const tally = new Tally(dialect.byId, timestamped ? TIMESTAMP_BYTES : 0)
     const builder = new FlightBuilder(async () => writer, dialect, tally)
+    const note = (kind: string, detail: string, recvTimeUs: number): void => {
+      if (Number.isSafeInteger(recvTimeUs)) builder.addEvent({ recvTimeUs, kind, detail })
+    }
     const vehicles = new Vehicles(dialect, {
       heartbeat: (_sysid, _armed, recvTimeUs) => this.#noteTime(recvTimeUs),
-      event: (kind, detail, recvTimeUs) => {
-        if (Number.isSafeInteger(recvTimeUs)) builder.addEvent({ recvTimeUs, kind, detail })
-      },
+      event: note,
       utc: () => {},
     })
     this.#builder = builder
     const sink: RecordSink = (kind, link, timeUs, bytes, start, end) =>
       builder.append(kind, link, timeUs, bytes, start, end)
-    this.intake = new Intake({ link: 0, dialect, vehicles, sink, timestamped })
+    const onRedaction = (recvTimeUs: number): void => note(REDACTED_EVENT, 'a signing key', recvTimeUs)
+    this.intake = new Intake({ link: 0, dialect, vehicles, sink, timestamped, onRedaction })
   }
 
   async take(part: Uint8Array): Promise<void> {

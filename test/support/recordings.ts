@@ -44,8 +44,8 @@ const MESSAGES: readonly [msgid: number, crcExtra: number][] = [
 const byte = fc.integer({ min: 0, max: 255 })
 /** Numbers that fields have: zeros above all, so that payloads are cut and cut wrongly. */
 const payload = fc.oneof(
-  fc.array(fc.oneof(fc.constant(0), fc.constant(0), byte), { maxLength: 60 }),
-  fc.uint8Array({ maxLength: 60 }),
+  fc.array(fc.oneof(fc.constant(0), fc.constant(0), byte), { maxLength: 60, size: 'max' }),
+  fc.uint8Array({ maxLength: 60, size: 'max' }),
   fc.integer({ min: 0, max: 255 }).map((length) => new Uint8Array(length)),
   fc.constant(new Uint8Array(255).fill(0xfd)),
 )
@@ -58,7 +58,11 @@ const anyFrame = fc
     seq: byte,
     sysid: fc.constantFrom(1, 1, 1, 51, 255),
     compid: fc.constantFrom(1, 1, 0),
-    signed: fc.oneof(fc.constant(false), fc.constant(false), fc.uint8Array({ minLength: 13, maxLength: 13 })),
+    signed: fc.oneof(
+      fc.constant(false),
+      fc.constant(false),
+      fc.uint8Array({ minLength: 13, maxLength: 13, size: 'max' }),
+    ),
     compat: fc.oneof(fc.constant(0), byte),
     // A signing key that was zeroed leaves the checksum as it was on the wire.
     crc: fc.oneof(
@@ -98,7 +102,7 @@ const anyTimes = (count: number): fc.Arbitrary<bigint[]> =>
       })
     })
 
-const anyNoise = fc.uint8Array({ minLength: 1, maxLength: 90 })
+const anyNoise = fc.uint8Array({ minLength: 1, maxLength: 90, size: 'max' })
 
 type Content = Pick<TestRecord, 'kind' | 'bytes'>
 
@@ -113,7 +117,7 @@ const anyRecord = fc.record({
 /** Any records, `maxCount` at most: frames of all kinds, noise, several links, any receive times. */
 export function anyRecords(maxCount: number): fc.Arbitrary<TestRecord[]> {
   return fc
-    .array(anyRecord, { maxLength: maxCount })
+    .array(anyRecord, { maxLength: maxCount, size: 'max' })
     .chain((all) =>
       anyTimes(all.length).map((times) =>
         all.map(({ link, content }, i) => ({ link, ...content, timeUs: times[i]! })),

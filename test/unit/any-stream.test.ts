@@ -17,11 +17,13 @@ const anyPart = fc.oneof(
   anyByte.map((at) => attitude().map((byte, i) => (i === at % 40 ? byte ^ 0x10 : byte))),
   anyByte.map((length) => bytes(0xfd, length, 0)),
   anyByte.map((length) => bytes(0xfe, length)),
-  fc.uint8Array({ maxLength: 40 }),
-  fc.array(fc.constantFrom(0xfd, 0xfe, 0, 1), { maxLength: 40 }).map((values) => bytes(...values)),
+  fc.uint8Array({ maxLength: 40, size: 'max' }),
+  fc
+    .array(fc.constantFrom(0xfd, 0xfe, 0, 1), { maxLength: 40, size: 'max' })
+    .map((values) => bytes(...values)),
 )
-const anyStream = fc.array(anyPart, { maxLength: 40 }).map(concat)
-const anyCut = fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1, maxLength: 20 })
+const anyStream = fc.array(anyPart, { maxLength: 40, size: 'max' }).map(concat)
+const anyCut = fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1, maxLength: 20, size: 'max' })
 
 describe('whatever comes', () => {
   test('Counted: every byte comes out once and in order, and cuts change nothing', () => {

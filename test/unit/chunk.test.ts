@@ -66,7 +66,7 @@ describe('a chunk', () => {
       length: fc.integer({ min: 0, max: 255 }),
       seed: fc.nat(),
     })
-    const property = fc.property(fc.array(record, { maxLength: 60 }), (records) => {
+    const property = fc.property(fc.array(record, { maxLength: 60, size: 'max' }), (records) => {
       const writer = begun()
       const expected = records.map(({ isFrame, link, timeUs, length, seed }) => {
         const content = isFrame ? known(ATTITUDE, { payload: filler(length, seed) }) : filler(length, seed)
@@ -138,7 +138,7 @@ describe('Byte-exact: what is no whole chunk is none', () => {
 
   test('other bytes: zeros, noise, a magic with nothing behind it', () => {
     expect(chunkAt(new Uint8Array(3 * PAGE_BYTES), PAGE_BYTES)).toBe(undefined)
-    const property = fc.property(fc.uint8Array({ maxLength: 100 }), (rest) => {
+    const property = fc.property(fc.uint8Array({ maxLength: 100, size: 'max' }), (rest) => {
       expect(chunkAt(concat([stored.slice(0, 4), rest]), 0)).toBe(undefined)
       expect(chunkAt(rest, 0)).toBe(undefined)
     })

@@ -118,7 +118,11 @@ describe.each(WIDTHS)('numbers of %i bytes', (width) => {
     const property = fc.property(
       any,
       fc.constantFrom(1n, 1n, 10n, 1000n, 1_000_000n),
-      fc.array(fc.oneof(near, near, near, any, fc.constantFrom(...edges)), { minLength: 1, maxLength: 80 }),
+      fc.array(fc.oneof(near, near, near, any, fc.constantFrom(...edges)), {
+        minLength: 1,
+        maxLength: 80,
+        size: 'max',
+      }),
       fc.boolean(),
       (first, scale, steps, summed) => {
         let value = first
@@ -183,7 +187,7 @@ describe('floats', () => {
       .tuple(fc.integer(), fc.constantFrom(1, 10, 100, 1000, Math.fround(0.01)))
       .map(([n, by]) => (by < 1 ? n * by : n / by))
     const property = fc.property(
-      fc.array(fc.oneof(decimal, decimal, fc.float()), { minLength: 1, maxLength: 30 }),
+      fc.array(fc.oneof(decimal, decimal, fc.float()), { minLength: 1, maxLength: 30, size: 'max' }),
       (values) => {
         expectSameRows(floats(values), values.length, 4)
         expectSameRows(new Uint8Array(Float64Array.from(values).buffer), values.length, 8)
@@ -200,7 +204,7 @@ describe('columns of one group', () => {
       fc.integer({ min: 1, max: 20 }).map((size) => ({ kind: 'text' as const, size })),
     )
     const property = fc.property(
-      fc.array(shape, { minLength: 1, maxLength: 12 }),
+      fc.array(shape, { minLength: 1, maxLength: 12, size: 'max' }),
       fc.integer({ min: 0, max: 40 }),
       fc.nat(),
       fc.boolean(),
@@ -233,7 +237,7 @@ describe('columns of one group', () => {
 
   test('whatever a reader is given in their place, it ends with numbers or a RangeError', () => {
     const property = fc.property(
-      fc.uint8Array({ maxLength: 200 }),
+      fc.uint8Array({ maxLength: 200, size: 'max' }),
       fc.integer({ min: 1, max: 50 }),
       (given, count) => {
         const refused = refusalOf(() => {

@@ -274,6 +274,7 @@ const step = fc.oneof(
 )
 const history = fc.array(fc.tuple(step, fc.constantFrom(0, 1, 1, 1000, 10 * S, 61 * S, 16 * MIN)), {
   maxLength: 120,
+  size: 'max',
 })
 
 test('Counted: in = framed + noise + lost + outside on every link, whatever comes and whatever is refused', () => {

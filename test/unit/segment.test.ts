@@ -81,6 +81,14 @@ describe('Byte-exact', () => {
     expect(groups.length).toBeGreaterThan(5000)
   })
 
+  test.each([254, 255, 256, 257, 300, 4000])('%i groups', async (count) => {
+    const all = Array.from({ length: 2 * count }, (_, i): TestRecord => {
+      const bytes = frame({ msgid: (i * 7) % count, crcExtra: 1, seq: i & 255 })
+      return { kind: FRAME, link: 0, timeUs: BigInt(i >> 3), bytes }
+    })
+    await expectSame(all)
+  })
+
   test('noise longer than a slice of the splitter, and of many lengths', async () => {
     await expectSame([
       noise(filler(70_000)),
@@ -229,7 +237,7 @@ describe('Bounded: damaged pieces', () => {
   test('bytes changed in what a whole piece holds: an error or records, never a hang or a crash', async () => {
     const pieces = await sample()
     const change = fc.record({ at: fc.nat(), byte: fc.integer({ min: 0, max: 255 }) })
-    const changes = fc.array(change, { minLength: 1, maxLength: 4 })
+    const changes = fc.array(change, { minLength: 1, maxLength: 4, size: 'max' })
     const property = fc.asyncProperty(fc.nat(), changes, async (whichPiece, all) => {
       const index = whichPiece % pieces.length
       const raw = brotliDecompressSync(pieces[index]!.body)
@@ -287,6 +295,19 @@ describe('Bounded: damaged pieces', () => {
     const pieces = await sample()
     const twice = pieces.flatMap((piece) => (piece.kind === 'frames' ? [piece, piece] : [piece]))
     await expect(decodeSegment(twice)).rejects.toThrow(RangeError)
+  })
+
+  test('a payload that claims to be longer than its columns is refused', async () => {
+    const [order] = (await encode(recordsOf([attitude(1)]))).pieces
+    // number, link, version, sysid, compid, msgid, count, CRC_EXTRA, exceptions │ a run of 3 columns, no more
+    const head = [0, 0, 2, 1, 1, 30, 1, 39, 0, 3, 0, 1, 0]
+    const timeHead = [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+    const columns = (cut: number): number[] => [1, 0, cut, 1, 0, 0, 1, 0, 5, 1, 0, 6, 1, 0, 7]
+    const piece = (cut: number): Piece =>
+      repacked('frames', Uint8Array.from([...head, ...timeHead, ...columns(cut)]))
+    expect((await decodeSegment([order!, piece(0)])).byteLength).toBe(12 + 3)
+    expect((await decodeSegment([order!, piece(1)])).byteLength).toBe(12 + 2)
+    await expect(decodeSegment([order!, piece(0xf0)])).rejects.toThrow(/payload longer than 3 bytes/)
   })
 
   test('a piece that is missing is an error', async () => {

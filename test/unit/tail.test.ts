@@ -222,7 +222,7 @@ describe('two tails', () => {
       { weight: 1, arbitrary: fc.constant('switch' as const) },
       { weight: 1, arbitrary: fc.integer({ min: 0, max: 100 }).map((percent) => ({ percent })) },
     )
-    const property = fc.property(fc.array(step, { maxLength: 50 }), (steps) => {
+    const property = fc.property(fc.array(step, { maxLength: 30, size: 'max' }), (steps) => {
       const pair = new TailPair(vault, 100)
       let last = 100
       let committed = 100
@@ -237,6 +237,6 @@ describe('two tails', () => {
       expect(inBoth(vault).filter((sequence) => sequence > committed)).toEqual(needed)
       pair.close()
     })
-    fc.assert(property, { numRuns: 15 })
+    fc.assert(property, { numRuns: 10 })
   })
 })

@@ -74,6 +74,13 @@ describe('messages that no definition knows', () => {
     ])
   })
 
+  test('in a row are seen once each, not once more for each that vouches for another', () => {
+    const row = [stranger(160, { msgid: 400 }), stranger(160, { msgid: 401 }), stranger(160, { msgid: 402 })]
+    const collector = new Collector().push(heartbeat(), ...row, heartbeat())
+    for (const unknown of row) collector.push(noise, unknown, noise)
+    expect(collector.end().frames).toHaveLength(5)
+  })
+
   test('do not fill the memory: of more ids than all dialects have nothing is learned', () => {
     const collector = new Collector()
     for (let msgid = 10_000; msgid < 12_000; msgid++) {

@@ -86,7 +86,7 @@ export class OutputFiles implements Output {
 
   create(path: string): OutputFile {
     const there = kindOf(path)
-    if (there === 'folder' || (there === 'file' && !this.#force)) throw thereFault(path, there)
+    if (there !== undefined && !(there === 'file' && this.#force)) throw thereFault(path, there)
     const file = new OutputFile(path, asideOf(path))
     this.#files.push(file)
     return file
@@ -160,10 +160,14 @@ function asideOf(path: string): string {
   return join(dirname(path), `.${basename(path)}.partial-${process.pid}`)
 }
 
-function kindOf(path: string): 'file' | 'folder' | undefined {
+type Kind = 'file' | 'folder' | 'device'
+
+/** What is at the path; a device, a pipe or a link is never replaced. */
+function kindOf(path: string): Kind | undefined {
   const stat = writing(path, () => lstatSync(path, { throwIfNoEntry: false }))
   if (stat === undefined) return undefined
-  return stat.isDirectory() ? 'folder' : 'file'
+  if (stat.isDirectory()) return 'folder'
+  return stat.isFile() ? 'file' : 'device'
 }
 
 function isFolderOf(path: string, extension: string): boolean {
@@ -201,13 +205,13 @@ const FOUND: Readonly<Record<string, string>> = {
   EROFS: 'the file system is read-only',
 }
 
-function thereFault(path: string, kind: 'file' | 'folder'): Fault {
+function thereFault(path: string, kind: Kind): Fault {
   return new Fault({
     code: 'GL-EXPORT-01',
     op: 'write',
     subject: path,
     found: `there is a ${kind} of that name`,
-    hint: 'Name another with --out, or replace it with --force (a folder only if nothing but .csv files is in it).',
+    hint: 'Name another with --out, or replace it with --force (a plain file, or a folder of nothing but .csv files).',
     recovery: 'user',
   })
 }

@@ -1,0 +1,53 @@
+/** Stored flight: a flight file as the recorder would have written it, without a recorder. */
+import { loadDialect } from '../../src/mavlink/dialect.js'
+import { FlightWriter } from '../../src/storage/flight-writer.js'
+import type { Commit, FlightHead } from '../../src/storage/flight-writer.js'
+import { encodeSegment } from '../../src/storage/segment.js'
+import { Tally } from '../../src/storage/tally.js'
+import type { Vault } from '../../src/storage/vault.js'
+import { HEAD } from './chunks.js'
+import { recordsOf } from './recordings.js'
+import type { TestRecord } from './recordings.js'
+
+export interface StoredFlight {
+  head?: Partial<FlightHead>
+  /** The records of each segment; segment n replaces chunk n + 1. */
+  segments: readonly (readonly TestRecord[])[]
+  happened?: Partial<Pick<Commit, 'gaps' | 'events' | 'anchors'>>
+  /** It goes on, and the file is left as a station that records leaves it. */
+  open?: boolean
+}
+
+/** Writes the flight; returns its id. */
+export async function storeFlight(vault: Vault, flight: StoredFlight): Promise<string> {
+  const head = { ...HEAD, ...flight.head }
+  const { byId } = loadDialect()
+  const writer = await FlightWriter.create(vault.flightPath(head.id), head, 'each commit')
+  const tally = new Tally(byId)
+  let bytesIn = 0
+  for (const [i, own] of flight.segments.entries()) {
+    const records = recordsOf(own)
+    tally.add(records)
+    bytesIn += records.byteLength
+    const segment = await encodeSegment(records, (msgid) => byId.get(msgid))
+    const happened = i === 0 ? flight.happened : undefined
+    const commit = {
+      gaps: [],
+      events: [],
+      anchors: [],
+      ...happened,
+      segment,
+      firstChunk: i + 1,
+      lastChunk: i + 1,
+    }
+    await writer.commit(commit, tally.figures, { bytesIn, bytesLost: 0, redactions: 0 })
+  }
+  if (flight.open === true) {
+    await writer.release()
+    return head.id
+  }
+  const lastUs = flight.segments.flat().at(-1)?.timeUs
+  await writer.close('landed', head.openedUs, lastUs === undefined ? null : Number(lastUs))
+  await writer.settle()
+  return head.id
+}
