@@ -1,7 +1,7 @@
 /**
  * Armed intervals: when the vehicles of a flight were armed, from its events.
  */
-import type { FlightEvent } from '../storage/flight-writer.js'
+import type { FlightEvent } from '../storage/flight/flight.js'
 
 /** Receive times (µs); `toUs` is null where the vehicle was still armed at the end. */
 export interface ArmedInterval {

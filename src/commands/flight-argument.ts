@@ -3,8 +3,8 @@
  */
 import { Option } from 'commander'
 import { DEFAULT_VAULT_DIR } from '../base/defaults.js'
-import { FlightReader } from '../storage/flight-reader.js'
-import { Vault } from '../storage/vault.js'
+import { FlightReader } from '../storage/flight/flight-reader.js'
+import { Vault } from '../storage/vault/vault.js'
 
 export const FLIGHT_HELP =
   'id of a flight, a unique beginning or end of it, or `last`: the one that was written last'

@@ -2,7 +2,7 @@
  * Flight report: all that a flight's file says of it, as one value for `show --json`.
  */
 import { messageName } from '../storage/export/csv-export.js'
-import type { FlightReader } from '../storage/flight-reader.js'
+import type { FlightReader } from '../storage/flight/flight-reader.js'
 import { armedIntervals } from './armed-intervals.js'
 import { durationUsOf, lossOf, summaryOf } from './flight-summary.js'
 import type { FlightSummary } from './flight-summary.js'

@@ -1,7 +1,7 @@
 /**
  * Flight summary: what is known of a flight as a whole, for lists and for `--json`.
  */
-import type { FlightInfo, FlightReader } from '../storage/flight-reader.js'
+import type { FlightInfo, FlightReader } from '../storage/flight/flight-reader.js'
 import { utcOrNull } from './quantity-text.js'
 
 /** Times are UTC, null where it is not known; durations are seconds, sizes bytes. */

@@ -1,7 +1,7 @@
 /** Command `messages`: which messages a flight holds, by sender. */
 import { Command } from 'commander'
 import { messageName } from '../storage/export/csv-export.js'
-import type { FlightReader } from '../storage/flight-reader.js'
+import type { FlightReader } from '../storage/flight/flight-reader.js'
 import { FLIGHT_HELP, vaultOption, withFlight } from './flight-argument.js'
 import { countText } from './quantity-text.js'
 import { left, right, tableLines } from './table.js'

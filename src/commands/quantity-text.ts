@@ -1,7 +1,7 @@
 /**
  * Quantity text: counts, sizes, durations and times as people read them.
  */
-import { isBelievable } from '../storage/tlog.js'
+import { isBelievable } from '../storage/import/tlog.js'
 import { utcText } from '../storage/export/utc-text.js'
 
 /** 50136 → `50,136`. */

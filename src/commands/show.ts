@@ -1,6 +1,6 @@
 /** Command `show`: all that is known of one flight. */
 import { Command } from 'commander'
-import { TIMESTAMP_BYTES } from '../storage/tlog.js'
+import { TIMESTAMP_BYTES } from '../storage/import/tlog.js'
 import { FLIGHT_HELP, vaultOption, withFlight } from './flight-argument.js'
 import { reportOf } from './flight-report.js'
 import type { FlightMoment, FlightReport } from './flight-report.js'

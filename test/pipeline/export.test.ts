@@ -1,20 +1,18 @@
-/** What a person may rely on of `export`: the bytes, the times, and that files are there whole or not at all. */
-import { spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
-import { existsSync, mkdirSync, readFileSync, readdirSync, watch, writeFileSync } from 'node:fs'
+/** What a person may rely on of `export`: the bytes, the times, the values, and what narrows it. */
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { EXIT_CODE } from '../../src/commands/exit-code.js'
-import { FRAME, NOISE } from '../../src/storage/records.js'
-import { Vault } from '../../src/storage/vault.js'
+import { FRAME, NOISE } from '../../src/storage/segment/records.js'
+import { Vault } from '../../src/storage/vault/vault.js'
 import { readCsv } from '../support/csv.js'
 import type { CsvFile } from '../support/csv.js'
 import { concat, filler, frame } from '../support/frames.js'
-import { GROUNDLOCK, groundlock } from '../support/groundlock.js'
+import { groundlock } from '../support/groundlock.js'
 import type { TestRecord } from '../support/recordings.js'
 import { storeFlight } from '../support/stored-flight.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
-import { longRecording, readTlog } from '../support/tlog.js'
+import { readTlog } from '../support/tlog.js'
 
 const folder = temporaryFolder('export')
 const vaultDir = join(folder, 'vault')
@@ -303,100 +301,5 @@ describe('what cannot be done is said before anything is written', () => {
     expect(stderr).toContain(words)
     expect(code).toBe(exitCode)
     expect(existsSync(out)).toBe(false)
-  })
-})
-
-describe('what is there already', () => {
-  const into = (out: string, format: string, ...more: string[]) =>
-    groundlock(['export', TWO_LINKS, '--vault', vaultDir, '--format', format, '--out', out, ...more])
-
-  test('is left alone, unless --force says otherwise', () => {
-    const out = join(folder, 'mine.tlog')
-    writeFileSync(out, 'mine')
-    expect(into(out, 'tlog')).toMatchObject({
-      code: EXIT_CODE.fault,
-      stderr: expect.stringContaining('GL-EXPORT-01'),
-    })
-    expect(readFileSync(out, 'utf8')).toBe('mine')
-    expect(into(out, 'tlog', '--force').code).toBe(EXIT_CODE.ok)
-    expect(secondsOf(out)).toHaveLength(5)
-  })
-
-  test('a folder is replaced only if it is an earlier export', () => {
-    const out = join(folder, 'tables')
-    mkdirSync(out)
-    writeFileSync(join(out, 'OLD.csv'), 'old')
-    writeFileSync(join(out, 'diary.txt'), 'mine')
-    expect(into(out, 'csv', '--force').code).toBe(EXIT_CODE.fault)
-    expect(readdirSync(out).toSorted()).toEqual(['OLD.csv', 'diary.txt'])
-    const tables = exported(TWO_LINKS, 'csv')
-    writeFileSync(join(tables, 'OLD.csv'), 'old')
-    expect(into(tables, 'csv', '--force').code).toBe(EXIT_CODE.ok)
-    expect(readdirSync(tables)).toEqual(['HEARTBEAT.csv'])
-  })
-
-  test('a device is never replaced', () => {
-    expect(into('/dev/null', 'tlog', '--force')).toMatchObject({
-      code: EXIT_CODE.fault,
-      stderr: expect.stringContaining('there is a device of that name'),
-    })
-  })
-})
-
-describe('an export that does not come to its end leaves nothing', () => {
-  const long = join(folder, 'long.tlog')
-  let id = ''
-
-  beforeAll(() => {
-    writeFileSync(long, longRecording(400_000))
-    const { stdout } = groundlock(['import', long, '--vault', vaultDir, '--json'])
-    id = (JSON.parse(stdout) as { id: string }[])[0]!.id
-  })
-
-  test.each(['csv', 'tlog'])('Ctrl-C while %s is written', async (format) => {
-    const place = join(folder, `interrupted-${format}`)
-    mkdirSync(place)
-    const begun = once(watch(place), 'change')
-    const args = ['export', id, '--vault', vaultDir, '--format', format, '--out', join(place, 'out')]
-    const child = spawn(GROUNDLOCK, args, { stdio: ['ignore', 'ignore', 'pipe'] })
-    let stderr = ''
-    child.stderr.on('data', (data) => (stderr += String(data)))
-    await begun
-    child.kill('SIGINT')
-    const [code] = (await once(child, 'close')) as [number]
-    expect({ code, stderr }).toEqual({
-      code: EXIT_CODE.interrupted,
-      stderr: 'Interrupted; nothing is left half-written.\n',
-    })
-    expect(readdirSync(place)).toEqual([])
-  })
-
-  test('a disk that takes no more', () => {
-    const place = join(folder, 'full')
-    mkdirSync(place)
-    // 512 kB is as much as this shell's children may write to a file.
-    const command = `trap '' XFSZ; ulimit -f 512; exec "$0" "$@"`
-    const args = ['export', id, '--vault', vaultDir, '--format', 'tlog', '--out', join(place, 'out')]
-    const { status, stderr } = spawnSync('bash', ['-c', command, GROUNDLOCK, ...args], { encoding: 'utf8' })
-    expect(stderr).toMatch(/^GL-EXPORT-02 {2}cannot write .*out: .*\n {14}Nothing is left of this export/)
-    expect(status).toBe(EXIT_CODE.fault)
-    expect(readdirSync(place)).toEqual([])
-  })
-
-  test('a folder that is not there', () => {
-    const args = [
-      'export',
-      id,
-      '--vault',
-      vaultDir,
-      '--format',
-      'csv',
-      '--out',
-      join(folder, 'absent', 'out'),
-    ]
-    expect(groundlock(args)).toMatchObject({
-      code: EXIT_CODE.fault,
-      stderr: expect.stringContaining('there is no such folder'),
-    })
   })
 })

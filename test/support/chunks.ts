@@ -1,8 +1,8 @@
 /** Chunks: small ones for tests of what holds them. */
-import type { ItemSink } from '../../src/storage/chunk.js'
-import { ChunkWriter } from '../../src/storage/chunk.js'
-import type { FlightHead } from '../../src/storage/flight-writer.js'
-import { FRAME, NOISE } from '../../src/storage/records.js'
+import type { ItemSink } from '../../src/storage/tail/chunk.js'
+import { ChunkWriter } from '../../src/storage/tail/chunk.js'
+import type { FlightHead } from '../../src/storage/flight/flight.js'
+import { FRAME, NOISE } from '../../src/storage/segment/records.js'
 import { filler } from './frames.js'
 
 export const HEAD: FlightHead = {

@@ -1,7 +1,7 @@
 /** Recordings: records made of anything that can come in, and what two lots of them are compared by. */
 import * as fc from 'fast-check'
-import type { RecordKind } from '../../src/storage/records.js'
-import { FRAME, NOISE, Records } from '../../src/storage/records.js'
+import type { RecordKind } from '../../src/storage/segment/records.js'
+import { FRAME, NOISE, Records } from '../../src/storage/segment/records.js'
 import { frame } from './frames.js'
 
 export interface TestRecord {

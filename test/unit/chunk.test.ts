@@ -1,9 +1,9 @@
 /** Chunk: what a second brought, on pages of its own, whole or not there at all. */
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { Chunk } from '../../src/storage/chunk.js'
-import { ANCHOR, CLOSE, ChunkWriter, EVENT, GAP, PAGE_BYTES, chunkAt } from '../../src/storage/chunk.js'
-import { FRAME, NOISE } from '../../src/storage/records.js'
+import type { Chunk } from '../../src/storage/tail/chunk.js'
+import { ANCHOR, CLOSE, ChunkWriter, EVENT, GAP, PAGE_BYTES, chunkAt } from '../../src/storage/tail/chunk.js'
+import { FRAME, NOISE } from '../../src/storage/segment/records.js'
 import { HEAD, ItemLines, chunkOf } from '../support/chunks.js'
 import { ATTITUDE, HEARTBEAT, bytes, concat, filler, known } from '../support/frames.js'
 

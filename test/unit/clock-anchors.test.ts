@@ -1,10 +1,10 @@
 /** Clock anchors: receive times become UTC, also those from before anything knew the time. */
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { ClockAnchors, UtcClock } from '../../src/storage/clock-anchors.js'
-import type { ClockAnchor } from '../../src/storage/flight-writer.js'
-import { FRAME } from '../../src/storage/records.js'
-import { decodeSegment, encodeSegment } from '../../src/storage/segment.js'
+import { ClockAnchors, UtcClock } from '../../src/storage/flight/clock-anchors.js'
+import type { ClockAnchor } from '../../src/storage/flight/flight.js'
+import { FRAME } from '../../src/storage/segment/records.js'
+import { decodeSegment, encodeSegment } from '../../src/storage/segment/segment.js'
 import { HEARTBEAT, known } from '../support/frames.js'
 import { linesOf, recordsOf } from '../support/recordings.js'
 

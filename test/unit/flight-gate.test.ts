@@ -1,10 +1,10 @@
 /** Flight gate: which records are of which flight, and where every byte of a link went. */
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { FlightGate } from '../../src/storage/flight-gate.js'
-import type { FlightOutput } from '../../src/storage/flight-gate.js'
-import { FRAME, NOISE } from '../../src/storage/records.js'
-import type { RecordKind } from '../../src/storage/records.js'
+import { FlightGate } from '../../src/storage/intake/flight-gate.js'
+import type { FlightOutput } from '../../src/storage/intake/flight-gate.js'
+import { FRAME, NOISE } from '../../src/storage/segment/records.js'
+import type { RecordKind } from '../../src/storage/segment/records.js'
 import { bytes, concat, filler } from '../support/frames.js'
 
 const S = 1e6

@@ -1,6 +1,6 @@
 /** Flight rules: when a flight is over. */
 import { describe, expect, test } from 'vitest'
-import { FlightRules } from '../../src/storage/flight-rules.js'
+import { FlightRules } from '../../src/storage/intake/flight-rules.js'
 
 const S = 1e6
 const MIN = 60 * S

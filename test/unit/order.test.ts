@@ -3,7 +3,7 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { ByteReader } from '../../src/base/byte-reader.js'
 import { ByteWriter } from '../../src/base/byte-writer.js'
-import { GroupPrediction, readOrder, writeOrder } from '../../src/storage/order.js'
+import { GroupPrediction, readOrder, writeOrder } from '../../src/storage/segment/order.js'
 
 /** What a reader makes of what was written for these records; and how many of them were not predicted. */
 function roundTrip(records: readonly (readonly [group: number, timeUs: bigint])[]): {
@@ -40,7 +40,7 @@ test('groups come back in the order they were in, whatever their times', () => {
   fc.assert(property, { numRuns: 300 })
 })
 
-test.each([1, 2, 254, 255, 256, 257, 65_534, 65_535, 65_536, 65_537])('of %i groups', (count) => {
+test.each([1, 2, 254, 255, 256, 257, 65_535, 65_536])('of %i groups', (count) => {
   const all = Array.from({ length: count + 50 }, (_, i) => [(i * 7) % count, BigInt(i % 90)] as const)
   // Every group must have a record.
   const numbered = [...all, ...Array.from({ length: count }, (_, i) => [i, 5n] as const)]

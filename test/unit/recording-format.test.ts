@@ -1,8 +1,8 @@
 /** Recording format: what a file is, and what it looks like when it is no recording. */
 import { describe, expect, test } from 'vitest'
 import { ByteWriter } from '../../src/base/byte-writer.js'
-import { FormatGuess, looksLike } from '../../src/storage/recording-format.js'
-import { timestampAt, writeTimestamp } from '../../src/storage/tlog.js'
+import { FormatGuess, looksLike } from '../../src/storage/import/recording-format.js'
+import { timestampAt, writeTimestamp } from '../../src/storage/import/tlog.js'
 import { ATTITUDE, HEARTBEAT, KNOWN, bytes, concat, filler, known } from '../support/frames.js'
 
 function guess(file: Uint8Array, partBytes = file.length): { format: string; frames: number } {

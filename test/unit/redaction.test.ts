@@ -2,7 +2,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createSplitter } from '../../src/link/frame-splitter.js'
-import { Redaction } from '../../src/storage/redaction.js'
+import { Redaction } from '../../src/storage/intake/redaction.js'
 import type { FrameParts } from '../support/frames.js'
 import { HEARTBEAT, KNOWN, SETUP_SIGNING, bytes, concat, filler, known } from '../support/frames.js'
 

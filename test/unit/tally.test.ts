@@ -1,9 +1,9 @@
 /** Tally: the figures of a flight, whoever counts how much of it. */
 import { describe, expect, test } from 'vitest'
-import { FRAME, NOISE } from '../../src/storage/records.js'
-import type { Records } from '../../src/storage/records.js'
-import { Tally } from '../../src/storage/tally.js'
-import type { Figures } from '../../src/storage/tally.js'
+import { FRAME, NOISE } from '../../src/storage/segment/records.js'
+import type { Records } from '../../src/storage/segment/records.js'
+import { Tally } from '../../src/storage/flight/tally.js'
+import type { Figures } from '../../src/storage/flight/tally.js'
 import type { FrameParts } from '../support/frames.js'
 import { ATTITUDE, HEARTBEAT, KNOWN, concat, filler, frame, known } from '../support/frames.js'
 import type { TestRecord } from '../support/recordings.js'

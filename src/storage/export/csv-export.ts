@@ -7,7 +7,7 @@
  * text that reads back to the same float; NaN, Infinity and -Infinity are these words.
  */
 import { loadDialect } from '../../mavlink/dialect.js'
-import type { MessageGroup } from '../message-group.js'
+import type { MessageGroup } from '../segment/message-group.js'
 import { CsvTable } from './csv-table.js'
 import { segmentsOf } from './export.js'
 import type { ExportOptions, Exported } from './export.js'

@@ -2,8 +2,8 @@
  * CSV table: all messages of one type, a row each, in a file of its own.
  */
 import type { MessageLayout } from '../../mavlink/dialect.js'
-import type { UtcClock } from '../clock-anchors.js'
-import type { MessageGroup } from '../message-group.js'
+import type { UtcClock } from '../flight/clock-anchors.js'
+import type { MessageGroup } from '../segment/message-group.js'
 import { columnsOf } from './csv-cells.js'
 import type { Column } from './csv-cells.js'
 import { CsvText } from './csv-text.js'

@@ -1,8 +1,8 @@
 /**
  * Export: what all exports of a flight have in common.
  */
-import type { FlightReader } from '../flight-reader.js'
-import type { FlightSegment } from '../flight-segment.js'
+import type { FlightReader } from '../flight/flight-reader.js'
+import type { FlightSegment } from '../flight/flight-segment.js'
 import type { Written } from './output.js'
 import { overlaps } from './selection.js'
 import type { Selection } from './selection.js'

@@ -18,7 +18,7 @@ import {
 } from 'node:fs'
 import { basename, dirname, extname, join } from 'node:path'
 import { Fault, errnoOf, reasonOf } from '../../base/fault.js'
-import { syncFolderOf } from '../vault.js'
+import { syncFolderOf } from '../vault/vault.js'
 
 /** A file that was written. */
 export interface Written {

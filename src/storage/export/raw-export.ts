@@ -2,7 +2,7 @@
  * Raw export: the bytes as they came in on the wire, noise included, one file a link.
  */
 import { ByteWriter } from '../../base/byte-writer.js'
-import type { Records } from '../records.js'
+import type { Records } from '../segment/records.js'
 import { segmentsOf } from './export.js'
 import type { ExportOptions, Exported } from './export.js'
 import { OutputFiles, pathWith } from './output.js'

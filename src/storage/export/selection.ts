@@ -2,8 +2,8 @@
  * Selection: which records of a flight an export takes: messages, a link, a span of time.
  */
 import { Fault } from '../../base/fault.js'
-import type { FlightReader } from '../flight-reader.js'
-import type { FlightSegment } from '../flight-segment.js'
+import type { FlightReader } from '../flight/flight-reader.js'
+import type { FlightSegment } from '../flight/flight-segment.js'
 
 /** A moment as a person names it. */
 export type Moment =

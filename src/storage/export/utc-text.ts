@@ -1,7 +1,7 @@
 /**
  * UTC text: ISO 8601 with microseconds, `2023-04-18T11:03:34.123456Z`.
  */
-import { isBelievable } from '../tlog.js'
+import { isBelievable } from '../import/tlog.js'
 import type { CsvText } from './csv-text.js'
 
 /** Writes times that mostly follow each other: the part up to the second is kept for the next. */

@@ -1,0 +1,107 @@
+/**
+ * Flight builder: gathers a flight's records in memory and commits them to its file, a segment at a time.
+ *
+ *     append* ──▶ cut ──encode──▶ commit        one cut at a time; records go on being appended meanwhile
+ */
+import type { Dialect } from '../../mavlink/dialect.js'
+import type { ClockAnchor, FlightEvent, FlightTotals, Gap } from './flight.js'
+import type { Commit, FlightWriter } from './flight-writer.js'
+import { Records } from '../segment/records.js'
+import type { RecordKind } from '../segment/records.js'
+import { encodeSegment } from '../segment/segment.js'
+import type { Tally } from './tally.js'
+
+/** A segment is cut when its records reach this (bytes): smaller ones compress worse, larger ones cost memory. */
+export const SEGMENT_BYTES = 1024 * 1024
+
+/** Chunks that a segment replaces. An import has none: its segments are numbered instead. */
+export interface ChunkRange {
+  firstChunk: number
+  lastChunk: number
+}
+
+export class FlightBuilder {
+  readonly #openWriter: () => Promise<FlightWriter>
+  readonly #dialect: Dialect
+  readonly #tally: Tally
+  readonly #breathe: () => Promise<void>
+  #records = new Records()
+  #spare = new Records()
+  #gaps: Gap[] = []
+  #events: FlightEvent[] = []
+  #anchors: ClockAnchor[] = []
+  #pending: { commit: Commit; totals: FlightTotals } | undefined
+
+  /** `openWriter` is called when a writer is needed; `breathe` between the steps of encoding (see `encodeSegment`). */
+  constructor(
+    openWriter: () => Promise<FlightWriter>,
+    dialect: Dialect,
+    tally: Tally,
+    breathe = async (): Promise<void> => {},
+  ) {
+    this.#openWriter = openWriter
+    this.#dialect = dialect
+    this.#tally = tally
+    this.#breathe = breathe
+  }
+
+  /** Bytes that wait for the next cut. */
+  get pendingBytes(): number {
+    return this.#records.byteLength
+  }
+
+  append(
+    kind: RecordKind,
+    link: number,
+    timeUs: bigint,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
+    this.#records.append(kind, link, timeUs, bytes, start, end)
+  }
+
+  addGap(gap: Gap): void {
+    this.#gaps.push(gap)
+  }
+
+  addEvent(event: FlightEvent): void {
+    this.#events.push(event)
+  }
+
+  addAnchor(anchor: ClockAnchor): void {
+    this.#anchors.push(anchor)
+  }
+
+  /**
+   * Encodes what was gathered and commits it; `last`: the flight is over. When the commit fails nothing is lost:
+   * `retry` tries it again.
+   * Errors: those of the writer (disk full, …).
+   */
+  async cut(range: ChunkRange, totals: FlightTotals, last = false): Promise<void> {
+    if (this.#pending !== undefined) throw new Error('a cut is still to be committed')
+    const records = this.#records
+    const commit: Commit = { ...range, gaps: this.#gaps, events: this.#events, anchors: this.#anchors }
+    this.#records = this.#spare
+    this.#gaps = []
+    this.#events = []
+    this.#anchors = []
+    this.#tally.add(records)
+    if (last) this.#tally.end()
+    if (records.count > 0) {
+      commit.segment = await encodeSegment(records, (msgid) => this.#dialect.byId.get(msgid), this.#breathe)
+    }
+    this.#pending = { commit, totals }
+    records.clear()
+    this.#spare = records
+    await this.retry()
+  }
+
+  /** Commits what a failed cut left. */
+  async retry(): Promise<void> {
+    if (this.#pending === undefined) return
+    const writer = await this.#openWriter()
+    await writer.commit(this.#pending.commit, this.#tally.figures, this.#pending.totals)
+    this.#pending = undefined
+  }
+}

@@ -1,0 +1,142 @@
+/**
+ * Flight tables: what the small tables of a flight file say, as typed values.
+ * Specified in docs/flight-file.md, "Tables".
+ */
+import type { ClockAnchor, FlightEvent, FlightSource, Gap } from './flight.js'
+import type { Sqlite, SqlRow, SqlValue } from './sqlite.js'
+import type { ComponentCounts, Figures } from './tally.js'
+
+/** The row of `flight`. Times are receive times (µs), null where they are not known. */
+export interface FlightRow {
+  id: string
+  station: string
+  bootId: string
+  origin: 'live' | 'import'
+  previousPart: string | null
+  links: string[]
+  openedUs: number | null
+  closedUs: number | null
+  /** null while the flight is not over. */
+  closeReason: string | null
+  /** The recording that an import came from, or is a part of. */
+  source: FlightSource | null
+  bytesIn: number
+  bytesLost: number
+  redactions: number
+}
+
+export interface FlightTables {
+  flight: FlightRow
+  /** Rows of `segment`, in order, as SQLite gives them. */
+  segments: SqlRow[]
+  figures: Figures
+  gaps: Gap[]
+  events: FlightEvent[]
+  anchors: ClockAnchor[]
+}
+
+/** Reads them all as of one moment. Errors: SQLite's; a RangeError where a value is none that we write. */
+export async function loadTables(db: Sqlite): Promise<FlightTables> {
+  await db.run('BEGIN')
+  try {
+    const [flight] = await db.all('SELECT * FROM flight')
+    if (flight === undefined) throw new RangeError('its table flight is empty')
+    const mismatches = await db.all('SELECT msgid, count FROM crc_mismatch')
+    return {
+      flight: flightOf(flight),
+      segments:
+        await db.all(`SELECT id, last_chunk, first_us, last_us, records, frames, framed_bytes, noise_bytes
+        FROM segment ORDER BY id`),
+      figures: {
+        components: (await db.all('SELECT * FROM component')).map(componentOf),
+        crcMismatches: new Map(mismatches.map((row) => [Number(row['msgid']), Number(row['count'])])),
+        damagedRuns: Number(flight['damaged_runs']),
+        damagedBytes: Number(flight['damaged_bytes']),
+      },
+      gaps: (await db.all('SELECT * FROM gap')).map(gapOf),
+      events: (await db.all('SELECT * FROM event')).map(eventOf),
+      anchors: (await db.all('SELECT * FROM clock_anchor')).map(anchorOf),
+    }
+  } finally {
+    await db.run('COMMIT').catch(() => {})
+  }
+}
+
+function flightOf(row: SqlRow): FlightRow {
+  const time = (column: string): number | null => (row[column] === null ? null : Number(row[column]))
+  return {
+    id: String(row['id']),
+    station: String(row['station']),
+    bootId: String(row['boot_id']),
+    origin: oneOf(row['origin'], ['live', 'import']),
+    previousPart: textOrNull(row['previous_part']),
+    links: linksOf(row['links']),
+    openedUs: time('opened_us'),
+    closedUs: time('closed_us'),
+    closeReason: textOrNull(row['close_reason']),
+    source: sourceOf(row),
+    bytesIn: Number(row['bytes_in']),
+    bytesLost: Number(row['bytes_lost']),
+    redactions: Number(row['redactions']),
+  }
+}
+
+function sourceOf(row: SqlRow): FlightSource | null {
+  if (row['source_name'] === null) return null
+  return {
+    name: String(row['source_name']),
+    format: oneOf(row['source_format'], ['tlog', 'raw']),
+    bytes: Number(row['source_bytes']),
+    sha256: textOrNull(row['source_sha256']),
+  }
+}
+
+export function componentOf(row: SqlRow): ComponentCounts {
+  const number = (column: string): number => Number(row[column] ?? 0)
+  return {
+    link: number('link'),
+    sysid: number('sysid'),
+    compid: number('compid'),
+    frames: number('frames'),
+    lost: number('lost'),
+    duplicates: number('duplicates'),
+    reordered: number('reordered'),
+    restarts: number('restarts'),
+  }
+}
+
+function gapOf(row: SqlRow): Gap {
+  return {
+    link: Number(row['link']),
+    fromUs: Number(row['from_us']),
+    toUs: Number(row['to_us']),
+    bytes: Number(row['bytes']),
+    reason: String(row['reason']),
+  }
+}
+
+function eventOf(row: SqlRow): FlightEvent {
+  return { recvTimeUs: Number(row['recv_us']), kind: String(row['kind']), detail: String(row['detail']) }
+}
+
+function anchorOf(row: SqlRow): ClockAnchor {
+  return {
+    recvTimeUs: Number(row['recv_us']),
+    utcUs: Number(row['utc_us']),
+    source: oneOf(row['source'], ['recorded', 'gps', 'ntp', 'system']),
+  }
+}
+
+function linksOf(value: SqlValue | undefined): string[] {
+  const links: unknown = JSON.parse(String(value))
+  if (!Array.isArray(links)) throw new RangeError('its list of links is none')
+  return links.map(String)
+}
+
+function oneOf<Word extends string>(value: SqlValue | undefined, words: readonly Word[]): Word {
+  const found = words.find((word) => word === value)
+  if (found === undefined) throw new RangeError(`'${String(value)}' is none of ${words.join(', ')}`)
+  return found
+}
+
+const textOrNull = (value: SqlValue | undefined): string | null => (value === null ? null : String(value))

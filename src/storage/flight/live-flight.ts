@@ -1,0 +1,145 @@
+/**
+ * Live flight: a flight while it is recorded (or recovered): durable chunks in, committed segments out.
+ */
+import { existsSync } from 'node:fs'
+import type { Dialect } from '../../mavlink/dialect.js'
+import type { Chunk, Closing, ItemSink } from '../tail/chunk.js'
+import { FlightBuilder } from './flight-builder.js'
+import { FlightWriter } from './flight-writer.js'
+import type { ClockAnchor, CloseReason, FlightEvent, FlightHead, FlightTotals, Gap } from './flight.js'
+import type { RecordKind } from '../segment/records.js'
+import { Tally } from './tally.js'
+import type { Vault } from '../vault/vault.js'
+
+/** Kind of the event that counts a signing key that was zeroed. */
+export const REDACTED_EVENT = 'redacted'
+
+export class LiveFlight implements ItemSink {
+  readonly head: FlightHead
+  /** Sequence of the last chunk taken; 0 before the first. */
+  lastChunk: number
+  /** What the flight's last chunk says of its end. */
+  closing: Closing | undefined
+  readonly #builder: FlightBuilder
+  readonly #openWriter: () => Promise<FlightWriter>
+  readonly #totals: FlightTotals
+  #firstChunk = 0
+  #lastUs: number
+
+  private constructor(
+    head: FlightHead,
+    openWriter: () => Promise<FlightWriter>,
+    builder: FlightBuilder,
+    before: { lastChunk: number; lastUs: number; totals: FlightTotals },
+  ) {
+    this.head = head
+    this.#openWriter = openWriter
+    this.#builder = builder
+    this.#totals = before.totals
+    this.#lastUs = before.lastUs
+    this.lastChunk = before.lastChunk
+  }
+
+  /** A new flight; its file is made with the first segment, so that beginning a flight never waits for the card. */
+  static begin(vault: Vault, head: FlightHead, dialect: Dialect, breathe: () => Promise<void>): LiveFlight {
+    let writer: Promise<FlightWriter> | undefined
+    const openWriter = async (): Promise<FlightWriter> => {
+      writer ??= FlightWriter.create(vault.flightPath(head.id), head, 'each commit')
+      return writer.catch((error: unknown) => {
+        writer = undefined
+        throw error
+      })
+    }
+    const builder = new FlightBuilder(openWriter, dialect, new Tally(dialect.byId), breathe)
+    const totals = { bytesIn: 0, bytesLost: 0, redactions: 0 }
+    return new LiveFlight(head, openWriter, builder, { lastChunk: 0, lastUs: head.openedUs ?? 0, totals })
+  }
+
+  /** A flight that another process began and did not close; undefined where it did after all. */
+  static async resume(vault: Vault, head: FlightHead, dialect: Dialect): Promise<LiveFlight | undefined> {
+    const path = vault.flightPath(head.id)
+    if (!existsSync(path)) return LiveFlight.begin(vault, head, dialect, async () => {})
+    const writer = await FlightWriter.resume(path)
+    const before = await writer.progress()
+    if (before.closed) {
+      await writer.settle()
+      return undefined
+    }
+    const tally = new Tally(dialect.byId, 0, before.figures)
+    const openWriter = async (): Promise<FlightWriter> => writer
+    const builder = new FlightBuilder(openWriter, dialect, tally)
+    return new LiveFlight(head, openWriter, builder, {
+      ...before,
+      lastUs: Math.max(before.lastUs, before.openedUs),
+    })
+  }
+
+  /** Bytes that came in for this flight, stored or lost. */
+  get bytesIn(): number {
+    return this.#totals.bytesIn
+  }
+
+  /** Bytes of records that no segment holds yet. */
+  get pendingBytes(): number {
+    return this.#builder.pendingBytes
+  }
+
+  /** Takes a durable chunk; one that a segment holds already is passed over. */
+  take(chunk: Chunk): void {
+    if (chunk.sequence <= this.lastChunk) return
+    if (this.#firstChunk === 0) this.#firstChunk = chunk.sequence
+    this.lastChunk = chunk.sequence
+    chunk.read(this)
+  }
+
+  record(
+    kind: RecordKind,
+    link: number,
+    timeUs: bigint,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
+    this.#totals.bytesIn += end - start
+    this.#lastUs = Number(timeUs)
+    this.#builder.append(kind, link, timeUs, bytes, start, end)
+  }
+
+  gap(gap: Gap): void {
+    this.#totals.bytesIn += gap.bytes
+    this.#totals.bytesLost += gap.bytes
+    this.#builder.addGap(gap)
+  }
+
+  event(event: FlightEvent): void {
+    if (event.kind === REDACTED_EVENT) this.#totals.redactions++
+    this.#builder.addEvent(event)
+  }
+
+  anchor(anchor: ClockAnchor): void {
+    this.#builder.addAnchor(anchor)
+  }
+
+  close(closing: Closing): void {
+    this.closing = closing
+  }
+
+  /** Commits what was taken as a segment; returns the last chunk it holds. Errors: the writer's; `retry` goes on. */
+  async cut(last = false): Promise<void> {
+    const range = { firstChunk: this.#firstChunk, lastChunk: this.lastChunk }
+    this.#firstChunk = 0
+    await this.#builder.cut(range, { ...this.#totals }, last)
+  }
+
+  async retry(): Promise<void> {
+    await this.#builder.retry()
+  }
+
+  /** Marks the flight as over, as its last chunk says or else as `otherwise`, and settles its file. */
+  async finish(otherwise: CloseReason): Promise<void> {
+    const writer = await this.#openWriter()
+    const { reason, closedUs } = this.closing ?? { reason: otherwise, closedUs: this.#lastUs }
+    await writer.close(reason, this.head.openedUs, closedUs)
+    await writer.settle()
+  }
+}

@@ -1,0 +1,219 @@
+/**
+ * Import: a recording that others made becomes a flight, with the same splitter and the same segments as a live one.
+ *
+ *     file ──read twice──▶ hash, format │ intake ──▶ records ──1 MiB──▶ segments ──▶ ID.partial ──▶ ID.glk
+ */
+import { createHash } from 'node:crypto'
+import { open, rename, unlink } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { Fault, reasonOf } from '../../base/fault.js'
+import type { Dialect } from '../../mavlink/dialect.js'
+import { Vehicles } from '../../mavlink/vehicles.js'
+import { FlightBuilder, SEGMENT_BYTES } from '../flight/flight-builder.js'
+import type { FlightSource } from '../flight/flight.js'
+import { FlightWriter } from '../flight/flight-writer.js'
+import { REDACTED_EVENT } from '../flight/live-flight.js'
+import { Intake } from '../intake/intake.js'
+import type { RecordSink } from '../segment/records.js'
+import { changedFault, inspect, partsOf } from './recording-file.js'
+import type { RecordingFormat } from './recording-format.js'
+import { Tally } from '../flight/tally.js'
+import { TIMESTAMP_BYTES, isBelievable } from './tlog.js'
+import { PARTIAL_SUFFIX, syncFolderOf } from '../vault/vault.js'
+import type { Vault } from '../vault/vault.js'
+
+/** Hex digits of the file's SHA-256 in the flight's id: two of a million files share them once in 10^8 vaults. */
+const ID_HASH_DIGITS = 16
+
+export interface ImportOptions {
+  vault: Vault
+  station: string
+  dialect: Dialect
+  format: RecordingFormat | 'auto'
+  /** Called with the bytes of the file that are done, of how many. */
+  onProgress?: (doneBytes: number, allBytes: number) => void
+  /** Ends the import at the next piece; what was written is removed. */
+  signal?: AbortSignal
+}
+
+/** What became of a file. */
+export type ImportResult =
+  | {
+      kind: 'imported'
+      id: string
+      format: RecordingFormat
+      frames: number
+      noiseBytes: number
+      redactions: number
+    }
+  | { kind: 'already there'; id: string }
+
+/**
+ * Imports one file as one flight.
+ * Guarantees: `export --format original` gives the file back, byte for byte; nothing is left of an import that fails.
+ * Errors: a Fault: the file cannot be read, holds no frame, changed while it was read, or the vault cannot be written.
+ */
+export async function importFile(path: string, options: ImportOptions): Promise<ImportResult> {
+  const seen = await inspect(path, options.dialect, options.signal)
+  const idEnd = importIdOf(seen.sha256)
+  const there = options.vault.flightIds().find((id) => id.includes(idEnd))
+  if (there !== undefined) return { kind: 'already there', id: there }
+  const format = options.format === 'auto' ? seen.format : options.format
+  const id = `${options.station}-${idEnd}`
+  const partial = options.vault.flightPath(id) + PARTIAL_SUFFIX
+  try {
+    await unlink(partial).catch(() => {})
+    const source = { name: basename(path), format, bytes: seen.bytes, sha256: seen.sha256 }
+    const result = await writeFlight(path, id, partial, source, options)
+    await rename(partial, options.vault.flightPath(id))
+    syncFolderOf(partial)
+    return result
+  } catch (error) {
+    await unlink(partial).catch(() => {})
+    throw error instanceof Fault || options.signal?.aborted === true
+      ? error
+      : writeFault(path, options.vault, error)
+  }
+}
+
+/** The part of a flight's id that names the recording it came from. */
+export function importIdOf(sha256: string): string {
+  return `import-${sha256.slice(0, ID_HASH_DIGITS)}`
+}
+
+/** Writes the flight to `partial`: a whole flight file, closed and on the disk. */
+async function writeFlight(
+  path: string,
+  id: string,
+  partial: string,
+  source: FlightSource,
+  options: ImportOptions,
+): Promise<ImportResult> {
+  const head = { id, station: options.station, bootId: '', origin: 'import' as const, previousPart: null }
+  const writer = await FlightWriter.create(
+    partial,
+    { ...head, links: ['file'], openedUs: null },
+    'at the end',
+  )
+  const copy = new RecordingCopy(writer, options.dialect, source.format)
+  try {
+    const hash = createHash('sha256')
+    for await (const part of partsOf(path, options.signal)) {
+      hash.update(part)
+      await copy.take(part)
+      options.onProgress?.(copy.intake.counts.bytesIn, source.bytes)
+    }
+    if (hash.digest('hex') !== source.sha256) throw changedFault(path)
+    await copy.finish(source)
+    const { frames, noiseBytes } = copy.intake.counts
+    return {
+      kind: 'imported',
+      id,
+      format: source.format,
+      frames,
+      noiseBytes,
+      redactions: copy.intake.redactions,
+    }
+  } catch (error) {
+    await copy.idle()
+    await writer.release().catch(() => {})
+    throw error
+  }
+}
+
+/** A recording on its way into a flight file. */
+class RecordingCopy {
+  readonly intake: Intake
+  readonly #writer: FlightWriter
+  readonly #builder: FlightBuilder
+  #cuts = 0
+  /** The cut that is being compressed and committed while the file is read on. */
+  #cutting: Promise<void> = Promise.resolve()
+  #fromUs: number | null = null
+  #toUs: number | null = null
+
+  constructor(writer: FlightWriter, dialect: Dialect, format: RecordingFormat) {
+    this.#writer = writer
+    const timestamped = format === 'tlog'
+    const tally = new Tally(dialect.byId, timestamped ? TIMESTAMP_BYTES : 0)
+    const builder = new FlightBuilder(async () => writer, dialect, tally)
+    const note = (kind: string, detail: string, recvTimeUs: number): void => {
+      if (Number.isSafeInteger(recvTimeUs)) builder.addEvent({ recvTimeUs, kind, detail })
+    }
+    const vehicles = new Vehicles(dialect, {
+      heartbeat: (_sysid, _armed, recvTimeUs) => this.#noteTime(recvTimeUs),
+      event: note,
+      utc: () => {},
+    })
+    this.#builder = builder
+    const sink: RecordSink = (kind, link, timeUs, bytes, start, end) =>
+      builder.append(kind, link, timeUs, bytes, start, end)
+    const onRedaction = (recvTimeUs: number): void => note(REDACTED_EVENT, 'a signing key', recvTimeUs)
+    this.intake = new Intake({ link: 0, dialect, vehicles, sink, timestamped, onRedaction })
+  }
+
+  async take(part: Uint8Array): Promise<void> {
+    this.intake.push(part, 0)
+    if (this.#builder.pendingBytes < SEGMENT_BYTES) return
+    await this.#cutting
+    this.#cutting = this.#cut(false)
+    // A failure is thrown where it is awaited, above or in `finish`.
+    this.#cutting.catch(() => {})
+  }
+
+  /** Returns when nothing is being written any more, however that ended. */
+  async idle(): Promise<void> {
+    await this.#cutting.catch(() => {})
+  }
+
+  async finish(source: FlightSource): Promise<void> {
+    const writer = this.#writer
+    await this.#cutting
+    this.intake.end()
+    // A tlog's receive times are UTC as the recorder knew it; a raw stream has none.
+    if (source.format === 'tlog' && this.#fromUs !== null) {
+      this.#builder.addAnchor({ recvTimeUs: this.#fromUs, utcUs: this.#fromUs, source: 'recorded' })
+    }
+    await this.#cut(true)
+    await writer.noteSource(source)
+    await writer.close('imported', this.#fromUs, this.#toUs)
+    await writer.settle()
+    await syncFile(writer.path)
+  }
+
+  #cut(last: boolean): Promise<void> {
+    const { bytesIn } = this.intake.counts
+    const chunk = ++this.#cuts
+    const totals = { bytesIn, bytesLost: 0, redactions: this.intake.redactions }
+    return this.#builder.cut({ firstChunk: chunk, lastChunk: chunk }, totals, last)
+  }
+
+  /** The flight's span is that of its heartbeats: noise and radios bring the oddest times. */
+  #noteTime(timeUs: number): void {
+    if (!isBelievable(timeUs)) return
+    this.#fromUs = Math.min(this.#fromUs ?? timeUs, timeUs)
+    this.#toUs = Math.max(this.#toUs ?? timeUs, timeUs)
+  }
+}
+
+/** Makes what was written to the file durable. */
+export async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r')
+  try {
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+export function writeFault(path: string, vault: Vault, cause: unknown): Fault {
+  return new Fault({
+    code: 'GL-IMPORT-04',
+    op: `store ${path} in`,
+    subject: vault.dir,
+    found: reasonOf(cause),
+    hint: 'The vault must be writable and have room for about a fifth of the recording.',
+    recovery: 'user',
+    cause,
+  })
+}

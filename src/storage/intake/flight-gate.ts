@@ -1,0 +1,130 @@
+/**
+ * Flight gate: decides for each record whether it belongs to a flight, and begins and ends flights by the rules.
+ *
+ *     records ──┬── flight is on ──▶ output
+ *               └── none is on ────▶ preroll (the last half minute goes into the next flight), else outside
+ */
+import type { Closing } from '../tail/chunk.js'
+import { FlightRules } from './flight-rules.js'
+import type { Ending } from './flight-rules.js'
+import type { CloseReason, FlightEvent } from '../flight/flight.js'
+import { Preroll } from './preroll.js'
+import { FRAME } from '../segment/records.js'
+import type { RecordKind } from '../segment/records.js'
+
+/** Where the flights go: the recorder, or an import that is split. False: there is no room, it is lost or tried again. */
+export interface FlightOutput {
+  /** Begins a flight; `previousPart` says that it goes on from the one before. */
+  open(openedUs: number, previousPart: boolean): boolean
+  record(
+    kind: RecordKind,
+    link: number,
+    timeUs: bigint,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): boolean
+  event(event: FlightEvent): void
+  close(closing: Closing): boolean
+}
+
+/** Where the bytes of a link went. Together with what its splitter holds they are all that came in. */
+export interface LinkLedger {
+  framedBytes: number
+  noiseBytes: number
+  lostBytes: number
+  outsideBytes: number
+}
+
+export class FlightGate {
+  readonly #output: FlightOutput
+  readonly #rules = new FlightRules()
+  readonly #preroll = new Preroll()
+  readonly #links = new Map<number, LinkLedger>()
+  #flightBytes = 0
+
+  constructor(output: FlightOutput) {
+    this.#output = output
+  }
+
+  get isOpen(): boolean {
+    return this.#rules.isOpen
+  }
+
+  ledger(link: number): LinkLedger {
+    let ledger = this.#links.get(link)
+    if (ledger === undefined) {
+      ledger = { framedBytes: 0, noiseBytes: 0, lostBytes: 0, outsideBytes: 0 }
+      this.#links.set(link, ledger)
+    }
+    return ledger
+  }
+
+  /** An autopilot is alive: begins a flight where none is on. Comes before the record of the same heartbeat. */
+  heartbeat(sysid: number, armed: boolean, recvTimeUs: number): void {
+    this.#rules.heartbeat(sysid, armed, recvTimeUs)
+    if (!this.#rules.isOpen) this.#begin(recvTimeUs, false)
+  }
+
+  /** Something happened to a vehicle or a link; it is noted if a flight is on. */
+  event(kind: string, detail: string, recvTimeUs: number): void {
+    if (this.#rules.isOpen) this.#output.event({ kind, detail, recvTimeUs })
+  }
+
+  readonly record = (
+    kind: RecordKind,
+    link: number,
+    timeUs: bigint,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void => {
+    if (this.#rules.isOpen) return this.#store(kind, link, timeUs, bytes, start, end)
+    this.ledger(link).outsideBytes += end - start
+    this.#preroll.append(kind, link, timeUs, bytes, start, end)
+  }
+
+  /** Time has passed: ends the flight if the rules say so. */
+  tick(nowUs: number): void {
+    const ending = this.#rules.ending(nowUs, this.#flightBytes)
+    if (ending === undefined || !this.#end(ending, nowUs)) return
+    if (ending.nextPart) this.#begin(nowUs, true)
+  }
+
+  /** Ends the flight that is on; false where none is, or where its end finds no room yet. */
+  close(reason: CloseReason, nowUs: number): boolean {
+    return this.#end({ reason, nextPart: false }, nowUs)
+  }
+
+  #end({ reason, nextPart }: Ending, nowUs: number): boolean {
+    if (!this.#rules.isOpen || !this.#output.close({ reason, closedUs: nowUs })) return false
+    this.#rules.end(nextPart)
+    return true
+  }
+
+  #begin(nowUs: number, previousPart: boolean): void {
+    if (!this.#output.open(this.#preroll.beginsAtUs(nowUs), previousPart)) return
+    this.#flightBytes = 0
+    this.#rules.begin(nowUs)
+    this.#preroll.drain(nowUs, (kind, link, timeUs, bytes, start, end) => {
+      this.ledger(link).outsideBytes -= end - start
+      this.#store(kind, link, timeUs, bytes, start, end)
+    })
+  }
+
+  #store(
+    kind: RecordKind,
+    link: number,
+    timeUs: bigint,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
+    const ledger = this.ledger(link)
+    const length = end - start
+    this.#flightBytes += length
+    if (!this.#output.record(kind, link, timeUs, bytes, start, end)) ledger.lostBytes += length
+    else if (kind === FRAME) ledger.framedBytes += length
+    else ledger.noiseBytes += length
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * Storage worker: the thread that owns the vault while the station records. All it does is in `VaultWriter`.
+ */
+import { parentPort, workerData } from 'node:worker_threads'
+import { Fault } from '../../base/fault.js'
+import type { FaultParts } from '../../base/fault.js'
+import { createLog } from '../../base/log.js'
+import { loadDialect } from '../../mavlink/dialect.js'
+import type { SharedRing } from './ring.js'
+import { CHUNK_US, VaultWriter } from './vault-writer.js'
+import type { Stored } from './vault-writer.js'
+import { Vault } from '../vault/vault.js'
+
+/** What the worker is started with. */
+export interface StorageWorkerData {
+  vaultDir: string
+  ring: SharedRing
+}
+
+/** What the main thread says: look at the ring now; end. */
+export type ToWorker = 'pump' | 'stop'
+
+/** What the worker says: it records (recovery is done); a chunk is durable; a flight is closed; all is stored; it cannot begin. */
+export type FromWorker =
+  | { kind: 'ready' }
+  | ({ kind: 'stored' } & Stored)
+  | { kind: 'closed'; flightId: string; reason: string }
+  | { kind: 'stopped' }
+  | { kind: 'failed'; fault: FaultParts }
+
+async function run(port: NonNullable<typeof parentPort>): Promise<void> {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- edge: our own recorder starts this thread
+  const { vaultDir, ring } = workerData as StorageWorkerData
+  const say = (message: FromWorker): void => port.postMessage(message)
+  const writer = await VaultWriter.start({
+    vault: Vault.openOrCreate(vaultDir),
+    ring,
+    dialect: loadDialect(),
+    log: createLog(),
+    onStored: (stored) => say({ kind: 'stored', ...stored }),
+    onClosed: (flightId, reason) => say({ kind: 'closed', flightId, reason }),
+  })
+  const timer = setInterval(() => writer.pump(), CHUNK_US / 1000)
+  port.on('message', (message: ToWorker) => {
+    if (message === 'pump') return writer.pump()
+    clearInterval(timer)
+    void writer.stop().then(() => {
+      say({ kind: 'stopped' })
+      port.close()
+    })
+  })
+  say({ kind: 'ready' })
+}
+
+/** A Fault crosses threads as its parts; any other error ends the thread, and the station with it. */
+async function runOrFail(port: NonNullable<typeof parentPort>): Promise<void> {
+  try {
+    await run(port)
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error
+    const { code, op, subject, found, hint, recovery } = error
+    const message: FromWorker = { kind: 'failed', fault: { code, op, subject, found, hint, recovery } }
+    port.postMessage(message)
+    port.close()
+  }
+}
+
+if (parentPort !== null) void runOrFail(parentPort)

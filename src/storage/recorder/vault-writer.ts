@@ -1,0 +1,287 @@
+/**
+ * Vault writer: the storage worker's work: entries of the ring become durable chunks at once, and segments behind.
+ *
+ *     ring ──▶ chunk ──synchronous write, fdatasync──▶ tail          foreground: each 900 ms, never waits for SQLite
+ *                └──▶ live flight ──encode, commit──▶ flight file    background: one step after the other
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { monotonicUs } from '../../base/clock.js'
+import { Fault, faultLines, reasonOf } from '../../base/fault.js'
+import type { Log } from '../../base/log.js'
+import type { Dialect } from '../../mavlink/dialect.js'
+import { CLOSE, ChunkWriter } from '../tail/chunk.js'
+import { SEGMENT_BYTES } from '../flight/flight-builder.js'
+import type { FlightHead } from '../flight/flight.js'
+import { LiveFlight } from '../flight/live-flight.js'
+import { FRAME, NOISE } from '../segment/records.js'
+import { recover } from './recovery.js'
+import { RingReader } from './ring.js'
+import type { SharedRing } from './ring.js'
+import type { Sqlite } from '../flight/sqlite.js'
+import { TAIL_FAULT } from '../tail/tail.js'
+import { TailPair } from '../tail/tail-pair.js'
+import type { Vault } from '../vault/vault.js'
+import { lockVault } from '../vault/vault-lock.js'
+
+/** Kind of the ring's entry that begins a flight; its bytes are the head as JSON. The others are a chunk's kinds. */
+export const OPEN = 6
+
+/** A chunk is cut this often (µs): with a flush of up to 100 ms a power cut costs at most a second. */
+export const CHUNK_US = 900_000
+
+/** A chunk is full at this size (bytes): a backlog is worked off in pieces that a tail has room for. */
+const MAX_CHUNK_BYTES = 256 * 1024
+
+/** Age at which records become a segment though they are few (µs): a quiet line should not live in the tail for hours. */
+const SEGMENT_AGE_US = 600e6
+
+/** A flush that takes longer breaks the promise of one second (µs); it is counted and warned of. */
+const SLOW_FLUSH_US = 100_000
+
+/** Pause before a commit that failed is tried again (ms). */
+const RETRY_MS = 2000
+
+/** Flight file, both tails: what refuses, by the code of its fault. */
+const COMMIT_FAULT = 'GL-VAULT-02'
+const TAILS_FULL = 'GL-VAULT-04'
+
+/** What the rest of the program is told after each durable chunk. */
+export interface Stored {
+  flightId: string
+  /** Sequence of the last durable chunk. */
+  sequence: number
+  /** Bytes of this flight's records that are durable. */
+  bytes: number
+  /** How long its flush took (µs), and how many took too long since the start. */
+  flushUs: number
+  slowFlushes: number
+}
+
+export interface VaultWriterOptions {
+  vault: Vault
+  ring: SharedRing
+  dialect: Dialect
+  log: Log
+  onStored(stored: Stored): void
+  onClosed(flightId: string, reason: string): void
+}
+
+export class VaultWriter {
+  readonly #options: VaultWriterOptions
+  readonly #lock: Sqlite
+  readonly #ring: RingReader
+  readonly #chunk = new ChunkWriter()
+  readonly #tails: TailPair
+  #sequence: number
+  #flight: LiveFlight | undefined
+  /** The chunk holds its flight's end. */
+  #chunkCloses = false
+  #lastPumpUs = 0
+  #segmentSinceUs = 0
+  /** The background: cuts and closings, one after the other. */
+  #work: Promise<void> = Promise.resolve()
+  #cutting = false
+  #stopping = false
+  #slowFlushes = 0
+  /** Codes of faults that were told and last still. */
+  readonly #told = new Set<string>()
+
+  private constructor(options: VaultWriterOptions, lock: Sqlite, lastSequence: number) {
+    this.#options = options
+    this.#lock = lock
+    this.#ring = new RingReader(options.ring)
+    this.#tails = new TailPair(options.vault, lastSequence)
+    this.#sequence = lastSequence
+  }
+
+  /** Recovers what was left, then begins. Errors: what recovery and the tails throw. */
+  static async start(options: VaultWriterOptions): Promise<VaultWriter> {
+    const lock = await lockVault(options.vault)
+    const { flightIds, lastSequence } = await recover(options.vault, options.dialect)
+    for (const id of flightIds) options.log.warn(`flight ${id} had been cut off: recovered and closed`)
+    return new VaultWriter(options, lock, lastSequence)
+  }
+
+  /** Takes all that the ring holds and makes it durable, as far as there is room. */
+  pump(): void {
+    this.#lastPumpUs = monotonicUs()
+    do {
+      this.#ring.drain((...entry) => this.#takeEntry(...entry))
+    } while (this.#storeChunk())
+  }
+
+  /** Stores and closes what came; a card that refuses is not waited for: the next start recovers. */
+  async stop(): Promise<void> {
+    this.#stopping = true
+    this.pump()
+    await this.#work
+    this.#tails.close()
+    await this.#lock.close()
+  }
+
+  /** Takes a ring entry into the chunk; false when the chunk must be stored first. */
+  #takeEntry(
+    kind: number,
+    link: number,
+    timeUs: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): boolean {
+    if (this.#chunkCloses || this.#chunk.length >= MAX_CHUNK_BYTES) return false
+    if (kind === OPEN) this.#beginFlight(headOf(bytes, start, end))
+    else if (this.#flight === undefined)
+      throw new Error('an entry outside of a flight came to the storage worker')
+    else if (kind === FRAME || kind === NOISE) this.#chunk.record(kind, link, timeUs, bytes, start, end)
+    else this.#chunk.json(kind, timeUs, bytes, start, end)
+    this.#chunkCloses = kind === CLOSE
+    return true
+  }
+
+  #beginFlight(head: FlightHead): void {
+    this.#flight = LiveFlight.begin(this.#options.vault, head, this.#options.dialect, () => this.#breathe())
+    this.#segmentSinceUs = monotonicUs()
+    this.#chunk.begin(head)
+  }
+
+  /** Writes the chunk, if there is one and room for it; true when more may be drained. */
+  #storeChunk(): boolean {
+    const flight = this.#flight
+    if (flight === undefined || this.#chunk.isEmpty) return false
+    const beganUs = monotonicUs()
+    try {
+      const chunk = this.#tails.append(this.#chunk, this.#sequence + 1)
+      if (chunk === undefined) throw tailsFullFault(flight.head.id)
+      flight.take(chunk)
+    } catch (error) {
+      this.#report(flight, error)
+      return false
+    }
+    this.#sequence++
+    this.#announce(flight, monotonicUs() - beganUs)
+    if (this.#chunkCloses) this.#closeFlight(flight)
+    else {
+      this.#chunk.begin(flight.head)
+      this.#cutIfDue(flight)
+    }
+    return true
+  }
+
+  #announce(flight: LiveFlight, flushUs: number): void {
+    this.#over(TAIL_FAULT, TAILS_FULL)
+    if (flushUs > SLOW_FLUSH_US) {
+      this.#slowFlushes++
+      this.#options.log.warn(
+        `the card took ${(flushUs / 1000).toFixed(0)} ms to flush; a power cut would have cost more than 1 s`,
+      )
+    }
+    this.#options.onStored({
+      flightId: flight.head.id,
+      sequence: this.#sequence,
+      bytes: flight.bytesIn,
+      flushUs,
+      slowFlushes: this.#slowFlushes,
+    })
+  }
+
+  #cutIfDue(flight: LiveFlight): void {
+    const old = monotonicUs() - this.#segmentSinceUs >= SEGMENT_AGE_US
+    if (this.#cutting || !(flight.pendingBytes >= SEGMENT_BYTES || old || this.#tails.isNearlyFull)) return
+    this.#segmentSinceUs = monotonicUs()
+    this.#cutting = true
+    this.#tails.switch()
+    this.#behind(async () => {
+      await this.#commit(flight, false)
+      this.#cutting = false
+    })
+  }
+
+  #closeFlight(flight: LiveFlight): void {
+    this.#flight = undefined
+    this.#chunkCloses = false
+    this.#behind(async () => {
+      await this.#commit(flight, true)
+      await this.#untilDone(flight, () => flight.finish('shutdown'))
+      this.#options.onClosed(flight.head.id, flight.closing?.reason ?? 'shutdown')
+    })
+  }
+
+  /** Adds to the background. What fails for good has been reported, and stays in the tails. */
+  #behind(step: () => Promise<void>): void {
+    this.#work = this.#work.then(step).catch((error: unknown) => {
+      if (!(error instanceof Stopped)) throw error
+    })
+  }
+
+  async #commit(flight: LiveFlight, last: boolean): Promise<void> {
+    const through = flight.lastChunk
+    let first = true
+    await this.#untilDone(flight, async () => {
+      const work = first ? flight.cut(last) : flight.retry()
+      first = false
+      await work
+    })
+    this.#tails.committed(through)
+    this.#over(COMMIT_FAULT)
+  }
+
+  async #untilDone(flight: LiveFlight, attempt: () => Promise<void>): Promise<void> {
+    for (;;) {
+      try {
+        return await attempt()
+      } catch (error) {
+        this.#report(flight, error)
+        if (this.#stopping) throw new Stopped()
+        await sleep(RETRY_MS)
+      }
+    }
+  }
+
+  /** Between the steps of encoding: what is due is made durable first. */
+  async #breathe(): Promise<void> {
+    if (monotonicUs() - this.#lastPumpUs >= CHUNK_US) this.pump()
+  }
+
+  /** Tells a fault once, until it is over. */
+  #report(flight: LiveFlight, error: unknown): void {
+    const fault = error instanceof Fault ? error : commitFault(flight.head.id, error)
+    if (!this.#told.has(fault.code)) this.#options.log.error(faultLines(fault))
+    this.#told.add(fault.code)
+  }
+
+  #over(...codes: string[]): void {
+    for (const code of codes)
+      if (this.#told.delete(code)) this.#options.log.info(`${code} is over: nothing was lost by it`)
+  }
+}
+
+/** The program ends, and the card still refuses. */
+class Stopped extends Error {}
+
+function headOf(bytes: Uint8Array, start: number, end: number): FlightHead {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- edge: our own recorder wrote it into the ring
+  return JSON.parse(new TextDecoder().decode(bytes.slice(start, end))) as FlightHead
+}
+
+function commitFault(flightId: string, cause: unknown): Fault {
+  return new Fault({
+    code: COMMIT_FAULT,
+    op: 'commit to flight',
+    subject: flightId,
+    found: reasonOf(cause),
+    hint: 'What came in waits in the tails and in memory, and is tried again: free disk space, check the card.',
+    recovery: 'retry',
+    cause,
+  })
+}
+
+function tailsFullFault(flightId: string): Fault {
+  return new Fault({
+    code: TAILS_FULL,
+    op: 'store durably for flight',
+    subject: flightId,
+    found: 'both tails are full, as its file took no segment for so long',
+    hint: 'What comes in now waits in memory only, and is lost when that is full: free disk space, check the card.',
+    recovery: 'retry',
+  })
+}

@@ -1,0 +1,66 @@
+/**
+ * Tail pair: the two tails of a vault. While the chunks of one become a segment, the other takes the new ones.
+ */
+import type { Chunk, ChunkWriter } from './chunk.js'
+import { PAGE_BYTES } from './chunk.js'
+import { TAIL_BYTES, Tail } from './tail.js'
+import type { Vault } from '../vault/vault.js'
+
+/** A tail with less room than this is nearly full: what is in it should become a segment (bytes). */
+const NEARLY_FULL_BYTES = TAIL_BYTES / 4
+
+export class TailPair {
+  #current: Tail
+  #other: Tail
+  /** Chunks up to here are in segments. */
+  #committed: number
+
+  /** Opens both for writing; what they held must have been recovered, up to chunk `committed`. */
+  constructor(vault: Vault, committed: number) {
+    this.#current = Tail.open(vault.tailPath(0))
+    this.#other = Tail.open(vault.tailPath(1))
+    this.#committed = committed
+    this.#current.restart()
+    this.#other.restart()
+  }
+
+  /** The current tail should be emptied, whatever its records are worth as a segment. */
+  get isNearlyFull(): boolean {
+    return this.#current.room < NEARLY_FULL_BYTES
+  }
+
+  /** Makes the chunk durable; undefined where neither tail has room for it. Errors: the tail's Fault. */
+  append(chunk: ChunkWriter, sequence: number): Chunk | undefined {
+    if (this.#isFree(this.#current)) this.#current.restart()
+    const pages = Math.ceil(chunk.length / PAGE_BYTES) * PAGE_BYTES
+    if (this.#current.room < pages && !this.switch()) return undefined
+    return this.#current.append(chunk, sequence)
+  }
+
+  /** Goes on in the other tail, if all that it holds is in segments; says whether it is. */
+  switch(): boolean {
+    if (this.#other.lastSequence > this.#committed) return false
+    const next = this.#other
+    if (this.#isFree(next)) next.restart()
+    this.#other = this.#current
+    this.#current = next
+    return true
+  }
+
+  /** Chunks up to `sequence` are in segments. */
+  committed(sequence: number): void {
+    this.#committed = sequence
+  }
+
+  /** Lets go of the files; those that hold nothing but what segments hold are marked so. */
+  close(): void {
+    for (const tail of [this.#current, this.#other]) {
+      if (this.#isFree(tail)) tail.restart()
+      tail.close()
+    }
+  }
+
+  #isFree(tail: Tail): boolean {
+    return tail.lastSequence > 0 && tail.lastSequence <= this.#committed
+  }
+}

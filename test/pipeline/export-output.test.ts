@@ -1,0 +1,126 @@
+/** What a person may rely on of what `export` writes: it is there whole or not at all, and replaces nothing unasked. */
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, readFileSync, readdirSync, watch, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { EXIT_CODE } from '../../src/commands/exit-code.js'
+import { FRAME } from '../../src/storage/segment/records.js'
+import { Vault } from '../../src/storage/vault/vault.js'
+import { HEARTBEAT, known } from '../support/frames.js'
+import { GROUNDLOCK, groundlock } from '../support/groundlock.js'
+import type { TestRecord } from '../support/recordings.js'
+import { storeFlight } from '../support/stored-flight.js'
+import { temporaryFolder } from '../support/temporary-folder.js'
+import { longRecording, readTlog } from '../support/tlog.js'
+
+const folder = temporaryFolder('export-output')
+const vaultDir = join(folder, 'vault')
+const vault = Vault.openOrCreate(vaultDir)
+const SHORT = 'short'
+
+beforeAll(async () => {
+  const records = [0, 1, 2, 3, 4].map((seq): TestRecord => ({
+    kind: FRAME,
+    link: 0,
+    timeUs: BigInt(seq),
+    bytes: known(HEARTBEAT, { seq }),
+  }))
+  await storeFlight(vault, { head: { id: SHORT, links: ['radio'] }, segments: [records] })
+})
+
+describe('what is there already', () => {
+  const into = (out: string, format: string, ...more: string[]) =>
+    groundlock(['export', SHORT, '--vault', vaultDir, '--format', format, '--out', out, ...more])
+
+  test('is left alone, unless --force says otherwise', () => {
+    const out = join(folder, 'mine.tlog')
+    writeFileSync(out, 'mine')
+    expect(into(out, 'tlog')).toMatchObject({
+      code: EXIT_CODE.fault,
+      stderr: expect.stringContaining('GL-EXPORT-01'),
+    })
+    expect(readFileSync(out, 'utf8')).toBe('mine')
+    expect(into(out, 'tlog', '--force').code).toBe(EXIT_CODE.ok)
+    expect(readTlog(readFileSync(out))).toHaveLength(5)
+  })
+
+  test('a folder is replaced only if it is an earlier export', () => {
+    const out = join(folder, 'tables')
+    mkdirSync(out)
+    writeFileSync(join(out, 'OLD.csv'), 'old')
+    writeFileSync(join(out, 'diary.txt'), 'mine')
+    expect(into(out, 'csv', '--force').code).toBe(EXIT_CODE.fault)
+    expect(readdirSync(out).toSorted()).toEqual(['OLD.csv', 'diary.txt'])
+    const tables = join(folder, 'earlier')
+    expect(into(tables, 'csv').code).toBe(EXIT_CODE.ok)
+    writeFileSync(join(tables, 'OLD.csv'), 'old')
+    expect(into(tables, 'csv', '--force').code).toBe(EXIT_CODE.ok)
+    expect(readdirSync(tables)).toEqual(['HEARTBEAT.csv'])
+  })
+
+  test('a device is never replaced', () => {
+    expect(into('/dev/null', 'tlog', '--force')).toMatchObject({
+      code: EXIT_CODE.fault,
+      stderr: expect.stringContaining('there is a device of that name'),
+    })
+  })
+})
+
+describe('an export that does not come to its end leaves nothing', () => {
+  const long = join(folder, 'long.tlog')
+  let id = ''
+
+  beforeAll(() => {
+    writeFileSync(long, longRecording(400_000))
+    const { stdout } = groundlock(['import', long, '--vault', vaultDir, '--json'])
+    id = (JSON.parse(stdout) as { id: string }[])[0]!.id
+  })
+
+  test.each(['csv', 'tlog'])('Ctrl-C while %s is written', async (format) => {
+    const place = join(folder, `interrupted-${format}`)
+    mkdirSync(place)
+    const begun = once(watch(place), 'change')
+    const args = ['export', id, '--vault', vaultDir, '--format', format, '--out', join(place, 'out')]
+    const child = spawn(GROUNDLOCK, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+    let stderr = ''
+    child.stderr.on('data', (data) => (stderr += String(data)))
+    await begun
+    child.kill('SIGINT')
+    const [code] = (await once(child, 'close')) as [number]
+    expect({ code, stderr }).toEqual({
+      code: EXIT_CODE.interrupted,
+      stderr: 'Interrupted; nothing is left half-written.\n',
+    })
+    expect(readdirSync(place)).toEqual([])
+  })
+
+  test('a disk that takes no more', () => {
+    const place = join(folder, 'full')
+    mkdirSync(place)
+    // 512 kB is as much as this shell's children may write to a file.
+    const command = `trap '' XFSZ; ulimit -f 512; exec "$0" "$@"`
+    const args = ['export', id, '--vault', vaultDir, '--format', 'tlog', '--out', join(place, 'out')]
+    const { status, stderr } = spawnSync('bash', ['-c', command, GROUNDLOCK, ...args], { encoding: 'utf8' })
+    expect(stderr).toMatch(/^GL-EXPORT-02 {2}cannot write .*out: .*\n {14}Nothing is left of this export/)
+    expect(status).toBe(EXIT_CODE.fault)
+    expect(readdirSync(place)).toEqual([])
+  })
+
+  test('a folder that is not there', () => {
+    const args = [
+      'export',
+      id,
+      '--vault',
+      vaultDir,
+      '--format',
+      'csv',
+      '--out',
+      join(folder, 'absent', 'out'),
+    ]
+    expect(groundlock(args)).toMatchObject({
+      code: EXIT_CODE.fault,
+      stderr: expect.stringContaining('there is no such folder'),
+    })
+  })
+})
