@@ -202,8 +202,8 @@ const READER = `
 `
 
 test('Byte-exact: two threads, 100 MB in entries of random sizes, and a ring that is often full', async () => {
-  const module = join(REPOSITORY, 'dist', 'storage', 'ring.js')
-  if (!existsSync(module)) throw new Error('dist/storage/ring.js is missing: npm run build')
+  const module = join(REPOSITORY, 'dist', 'storage', 'recorder', 'ring.js')
+  if (!existsSync(module)) throw new Error('dist/storage/recorder/ring.js is missing: npm run build')
   const ring = createSharedRing()
   const worker = new Worker(READER, { eval: true, workerData: { ring, module: pathToFileURL(module).href } })
   const result = new Promise((resolve, reject) => {
