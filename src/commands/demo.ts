@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
@@ -31,6 +31,7 @@ export function demoCommand(): Command {
 
 async function demo(options: { dir?: string }): Promise<void> {
   const dir = options.dir ?? mkdtempSync(join(tmpdir(), 'groundlock-demo-'))
+  mkdirSync(dir, { recursive: true })
   const paths = {
     device: join(dir, 'radio'),
     wire: join(dir, 'wire'),

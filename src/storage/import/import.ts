@@ -14,11 +14,13 @@ import type { FlightSource } from '../flight/flight.js'
 import { FlightWriter } from '../flight/flight-writer.js'
 import { REDACTED_EVENT } from '../flight/live-flight.js'
 import { Intake } from '../intake/intake.js'
+import { FRAME } from '../segment/records.js'
 import type { RecordSink } from '../segment/records.js'
 import { changedFault, inspect, partsOf } from './recording-file.js'
 import type { RecordingFormat } from './recording-format.js'
 import { Tally } from '../flight/tally.js'
-import { TIMESTAMP_BYTES, isBelievable } from './tlog.js'
+import { TimeSpan } from './time-span.js'
+import { TIMESTAMP_BYTES } from './tlog.js'
 import { PARTIAL_SUFFIX, syncFolderOf } from '../vault/vault.js'
 import type { Vault } from '../vault/vault.js'
 
@@ -129,8 +131,7 @@ class RecordingCopy {
   #cuts = 0
   /** The cut that is being compressed and committed while the file is read on. */
   #cutting: Promise<void> = Promise.resolve()
-  #fromUs: number | null = null
-  #toUs: number | null = null
+  readonly #times = new TimeSpan()
 
   constructor(writer: FlightWriter, dialect: Dialect, format: RecordingFormat) {
     this.#writer = writer
@@ -141,13 +142,15 @@ class RecordingCopy {
       if (Number.isSafeInteger(recvTimeUs)) builder.addEvent({ recvTimeUs, kind, detail })
     }
     const vehicles = new Vehicles(dialect, {
-      heartbeat: (_sysid, _armed, recvTimeUs) => this.#noteTime(recvTimeUs),
+      heartbeat: () => {},
       event: note,
       utc: () => {},
     })
     this.#builder = builder
-    const sink: RecordSink = (kind, link, timeUs, bytes, start, end) =>
+    const sink: RecordSink = (kind, link, timeUs, bytes, start, end) => {
+      if (kind === FRAME) this.#times.add(Number(timeUs))
       builder.append(kind, link, timeUs, bytes, start, end)
+    }
     const onRedaction = (recvTimeUs: number): void => note(REDACTED_EVENT, 'a signing key', recvTimeUs)
     this.intake = new Intake({ link: 0, dialect, vehicles, sink, timestamped, onRedaction })
   }
@@ -171,12 +174,12 @@ class RecordingCopy {
     await this.#cutting
     this.intake.end()
     // A tlog's receive times are UTC as the recorder knew it; a raw stream has none.
-    if (source.format === 'tlog' && this.#fromUs !== null) {
-      this.#builder.addAnchor({ recvTimeUs: this.#fromUs, utcUs: this.#fromUs, source: 'recorded' })
-    }
+    const { span } = this.#times
+    if (span !== null)
+      this.#builder.addAnchor({ recvTimeUs: span.fromUs, utcUs: span.fromUs, source: 'recorded' })
     await this.#cut(true)
     await writer.noteSource(source)
-    await writer.close('imported', this.#fromUs, this.#toUs)
+    await writer.close('imported', span?.fromUs ?? null, span?.toUs ?? null)
     await writer.settle()
     await syncFile(writer.path)
   }
@@ -186,13 +189,6 @@ class RecordingCopy {
     const chunk = ++this.#cuts
     const totals = { bytesIn, bytesLost: 0, redactions: this.intake.redactions }
     return this.#builder.cut({ firstChunk: chunk, lastChunk: chunk }, totals, last)
-  }
-
-  /** The flight's span is that of its heartbeats: noise and radios bring the oddest times. */
-  #noteTime(timeUs: number): void {
-    if (!isBelievable(timeUs)) return
-    this.#fromUs = Math.min(this.#fromUs ?? timeUs, timeUs)
-    this.#toUs = Math.max(this.#toUs ?? timeUs, timeUs)
   }
 }
 

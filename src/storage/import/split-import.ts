@@ -17,7 +17,7 @@ import type { RecordSink } from '../segment/records.js'
 import { REDACTED_EVENT } from '../flight/live-flight.js'
 import { changedFault, inspect, partsOf } from './recording-file.js'
 import { Tally } from '../flight/tally.js'
-import { isBelievable } from './tlog.js'
+import { TIMESTAMP_BYTES, isBelievable } from './tlog.js'
 import { PARTIAL_SUFFIX, syncFolderOf } from '../vault/vault.js'
 
 /** What became of a file. */
@@ -91,7 +91,11 @@ class SplitFlight {
     this.openedUs = openedUs
     this.partial = options.vault.flightPath(id) + PARTIAL_SUFFIX
     this.#create = () => FlightWriter.create(this.partial, { ...head, links: ['file'] }, 'at the end')
-    this.builder = new FlightBuilder(() => this.writer(), options.dialect, new Tally(options.dialect.byId))
+    this.builder = new FlightBuilder(
+      () => this.writer(),
+      options.dialect,
+      new Tally(options.dialect.byId, TIMESTAMP_BYTES),
+    )
   }
 
   writer(): Promise<FlightWriter> {
