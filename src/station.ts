@@ -23,6 +23,7 @@ import type { ClockAnchor, CloseReason } from './storage/flight/flight.js'
 import { Intake } from './storage/intake/intake.js'
 import { REDACTED_EVENT } from './storage/flight/live-flight.js'
 import { Recorder } from './storage/recorder/recorder.js'
+import type { Closing } from './storage/tail/chunk.js'
 import { Vault } from './storage/vault/vault.js'
 import type { Stored } from './storage/recorder/vault-writer.js'
 
@@ -110,7 +111,7 @@ class RunningStation implements Station {
       record: (kind, link, timeUs, bytes, start, end) =>
         this.#recorder.record(kind, link, Number(timeUs), bytes, start, end),
       event: (event) => this.#recorder.event(event),
-      close: (closing) => this.#recorder.close(closing),
+      close: (closing) => this.#closeFlight(closing),
     })
     this.#links = configuration.links.map((link, index) => this.#createLink(link, index))
   }
@@ -186,6 +187,12 @@ class RunningStation implements Station {
     this.#noteSystemClock()
     for (const anchor of this.#anchors.bests) this.#recorder.anchor(anchor)
     return true
+  }
+
+  /** The window of the clock anchors that is on ends with the flight. */
+  #closeFlight(closing: Closing): boolean {
+    for (const anchor of this.#anchors.bests) this.#recorder.anchor(anchor)
+    return this.#recorder.close(closing)
   }
 
   #onStored(stored: Stored): void {

@@ -13,6 +13,12 @@ import type { RecordSink } from '../segment/records.js'
 import { Redaction } from './redaction.js'
 import { TIMESTAMP_BYTES, timestampAt } from '../import/tlog.js'
 
+/**
+ * Receive times of a live link are rounded down to this (µs): a read comes up to 10 ms after its bytes, so finer digits
+ * are noise, and noise is what a flight file cannot make smaller (5 % of it).
+ */
+const RESOLUTION_US = 100
+
 export interface IntakeOptions {
   link: number
   dialect: Dialect
@@ -67,8 +73,8 @@ export class Intake {
   /** Takes the bytes of one read and its receive time (µs; of no meaning where the bytes bring their own). */
   push(bytes: Uint8Array, recvTimeUs: number): void {
     this.counts.bytesIn += bytes.length
-    if (this.#prefixBytes === 0 && recvTimeUs !== this.#recvTimeUs)
-      this.#setTime(BigInt(recvTimeUs), recvTimeUs)
+    const timeUs = recvTimeUs - (recvTimeUs % RESOLUTION_US)
+    if (this.#prefixBytes === 0 && timeUs !== this.#recvTimeUs) this.#setTime(BigInt(timeUs), timeUs)
     this.#splitter.push(bytes)
   }
 
