@@ -102,7 +102,7 @@ test('one message can be read alone', async () => {
 
 test('UTC by the anchors is what an export says', async () => {
   station = new RunningStation(dir)
-  await simulate({ link: join(dir, 'radio'), durationS: 20, speed: 8, seed: 7 })
+  await simulate({ link: join(dir, 'radio'), durationS: 10, seed: 7 })
   expect(await station.end('SIGTERM')).toBe(0)
   const out = join(dir, 'tlog')
   const exported = groundlock(['export', 'last', '--vault', station.vault, '--format', 'tlog', '--out', out])
