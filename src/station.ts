@@ -4,12 +4,13 @@
  *     SerialLink ──▶ Intake (splitter, redaction, vehicles) ──▶ FlightGate ──▶ Recorder ══ring══▶ storage worker
  */
 import { existsSync } from 'node:fs'
-import type { Server } from 'node:net'
 import { join } from 'node:path'
 import { bootId, monotonicUs } from './base/clock.js'
 import type { Configuration, LinkConfiguration } from './base/configuration.js'
+import { reasonOf } from './base/fault.js'
 import type { Log } from './base/log.js'
 import { serveStationSocket } from './forward/station-socket.js'
+import type { StationSocket } from './forward/station-socket.js'
 import { makeRunDir, statusLine, writeStatusFile } from './forward/station-status.js'
 import type { LinkStatus, StationStatus } from './forward/station-status.js'
 import { createSerialLink } from './link/serial-link.js'
@@ -83,14 +84,15 @@ class RunningStation implements Station {
   #stored: Stored | null = null
   #ready = false
   #ticks = 0
+  #statusFailed = false
   #timer: NodeJS.Timeout | undefined
-  readonly #socket: Server
+  readonly #socket: StationSocket
   readonly #closedListeners = new Map<string, () => void>()
 
   constructor(
     configuration: Configuration,
     vault: Vault,
-    socket: Server,
+    socket: StationSocket,
     log: Log,
     onFatal: (error: unknown) => void,
   ) {
@@ -129,9 +131,10 @@ class RunningStation implements Station {
     await Promise.all(this.#links.map(({ serial }) => serial.stop()))
     for (const { intake } of this.#links) intake.end()
     this.#gate.close('shutdown', monotonicUs())
-    await this.#recorder.stop()
+    const leftBytes = await this.#recorder.stop()
     this.#writeStatus()
-    this.#log.info('stopped: all flights are stored and closed')
+    if (leftBytes === 0) this.#log.info('stopped: all flights are stored and closed')
+    else this.#log.error(`stopped: ${leftBytes} bytes in memory could not be stored any more, and are lost`)
     this.#socket.close()
   }
 
@@ -239,8 +242,16 @@ class RunningStation implements Station {
     return id
   }
 
+  /** A status that cannot be written is told once; recording does not depend on it. */
   #writeStatus(): void {
-    writeStatusFile(join(this.#configuration.station.runDir, STATUS_FILE), this.#status())
+    try {
+      writeStatusFile(join(this.#configuration.station.runDir, STATUS_FILE), this.#status())
+      this.#statusFailed = false
+    } catch (error) {
+      if (!this.#statusFailed)
+        this.#log.warn(`cannot write the status file: ${reasonOf(error)}; recording goes on`)
+      this.#statusFailed = true
+    }
   }
 
   #status(): StationStatus {

@@ -5,7 +5,7 @@
  */
 import { chmodSync, rmSync } from 'node:fs'
 import { createConnection, createServer } from 'node:net'
-import type { Server, Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { Fault, errnoOf, reasonOf } from '../base/fault.js'
 
@@ -19,17 +19,36 @@ const ANSWER_MS = 30_000
 /** Answers a request, already known to be an object with this `op`. Errors become `{"ok":false,"error":…}`. */
 export type Answer = (op: string) => Promise<object>
 
-/** Serves `path` until `close`. Errors: a Fault where another station serves it or the folder cannot be written. */
-export async function serveStationSocket(path: string, answer: Answer): Promise<Server> {
+/** A client that says nothing for so long is let go (ms): sixteen of them would lock everybody out. */
+const IDLE_CLIENT_MS = 60_000
+
+export interface StationSocket {
+  /** Lets go of all clients and of the path. */
+  close(): void
+}
+
+/** Serves `path` until it is closed. Errors: a Fault where another station serves it or the folder cannot be written. */
+export async function serveStationSocket(path: string, answer: Answer): Promise<StationSocket> {
   await removeStale(path)
-  const server = createServer((client) => serve(client, answer))
+  const clients = new Set<Socket>()
+  const server = createServer((client) => {
+    clients.add(client)
+    client.once('close', () => clients.delete(client))
+    client.setTimeout(IDLE_CLIENT_MS, () => client.destroy())
+    serve(client, answer)
+  })
   server.maxConnections = MAX_CLIENTS
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) => reject(socketFault(path, reasonOf(cause), cause)))
     server.listen(path, resolve)
   })
   chmodSync(path, 0o660)
-  return server
+  return {
+    close() {
+      server.close()
+      for (const client of clients) client.destroy()
+    },
+  }
 }
 
 function serve(client: Socket, answer: Answer): void {

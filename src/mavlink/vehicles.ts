@@ -9,11 +9,14 @@ import type { Dialect } from './dialect.js'
 
 /** Takes what is seen, at the receive time of the frame that showed it. */
 export interface VehicleListener {
-  /** An autopilot is alive: every heartbeat of one, not of ground stations, cameras or radios. */
+  /**
+   * An autopilot is alive: every heartbeat of one, not of ground stations, cameras or radios. A vehicle is armed while
+   * any of its autopilots is: a companion computer may call itself one, too, and is never armed.
+   */
   heartbeat(sysid: number, armed: boolean, recvTimeUs: number): void
   /** Something changed: `armed`, `disarmed` or `reboot`. */
   event(kind: string, detail: string, recvTimeUs: number): void
-  /** The vehicle's GPS says that it was `utcUs` (µs since 1970) a moment before the receive time. */
+  /** An autopilot's GPS says that it was `utcUs` (µs since 1970) a moment before the receive time. */
   utc(utcUs: number, recvTimeUs: number): void
 }
 
@@ -30,12 +33,25 @@ const REBOOT_MS = 1000
 /** UTC of a GPS outside of this is none: before a fix it counts from 1970 or 1980 (µs; 2015 and 2100). */
 const PLAUSIBLE_UTC_US = { from: 1_420_070_400e6, to: 4_102_444_800e6 } as const
 
+/** Autopilots that are remembered: more than any swarm on one link has; the one that was silent longest is forgotten. */
+const MAX_AUTOPILOTS = 256
+
+/** What an autopilot said last. */
+interface Autopilot {
+  armed: boolean
+  /** Time since its boot (ms), undefined before it told. */
+  bootMs: number | undefined
+}
+
+/** What events call a vehicle. */
+export const vehicleName = (sysid: number): string => `vehicle ${sysid}`
+
 export class Vehicles {
   readonly #listener: VehicleListener
   readonly #decodeHeartbeat: Decode
   readonly #decodeSystemTime: Decode
-  readonly #armed = new Map<number, boolean>()
-  readonly #bootMs = new Map<number, number>()
+  /** By sysid << 8 | compid; the one heard last stands last. */
+  readonly #autopilots = new Map<number, Autopilot>()
 
   constructor(dialect: Dialect, listener: VehicleListener) {
     this.#listener = listener
@@ -53,33 +69,44 @@ export class Vehicles {
     const message = decode(view, start + payloadOffset, payloadBytes)
     if (msgid === HEARTBEAT) {
       if (message['type'] === TYPE_GCS || message['autopilot'] === AUTOPILOT_INVALID) return
-      this.#heartbeat(sysid, (Number(message['base_mode']) & ARMED_FLAG) !== 0, recvTimeUs)
+      this.#heartbeat(sysid, compid, (Number(message['base_mode']) & ARMED_FLAG) !== 0, recvTimeUs)
     } else {
-      this.#bootTime((sysid << 8) | compid, Number(message['time_boot_ms']), recvTimeUs)
+      // Whoever is no autopilot, a ground station for one, tells the time of its own clock, not of a GPS.
+      const autopilot = this.#autopilots.get((sysid << 8) | compid)
+      if (autopilot === undefined) return
+      this.#bootTime(sysid, autopilot, Number(message['time_boot_ms']), recvTimeUs)
       const utcUs = Number(message['time_unix_usec'])
       if (utcUs >= PLAUSIBLE_UTC_US.from && utcUs < PLAUSIBLE_UTC_US.to) this.#listener.utc(utcUs, recvTimeUs)
     }
   }
 
-  #heartbeat(sysid: number, armed: boolean, recvTimeUs: number): void {
-    this.#listener.heartbeat(sysid, armed, recvTimeUs)
-    const before = this.#armed.get(sysid)
-    this.#armed.set(sysid, armed)
-    if (armed !== (before ?? false)) {
-      this.#listener.event(armed ? 'armed' : 'disarmed', `vehicle ${sysid}`, recvTimeUs)
-    }
+  #heartbeat(sysid: number, compid: number, armed: boolean, recvTimeUs: number): void {
+    const before = this.#isArmed(sysid)
+    this.#remember((sysid << 8) | compid, armed)
+    const after = this.#isArmed(sysid)
+    this.#listener.heartbeat(sysid, after, recvTimeUs)
+    if (after !== before) this.#listener.event(after ? 'armed' : 'disarmed', vehicleName(sysid), recvTimeUs)
   }
 
-  #bootTime(component: number, bootMs: number, recvTimeUs: number): void {
-    const before = this.#bootMs.get(component)
-    this.#bootMs.set(component, bootMs)
-    if (before !== undefined && bootMs < before - REBOOT_MS) {
-      this.#listener.event(
-        'reboot',
-        `vehicle ${component >>> 8}, up for ${(before / 1000).toFixed(0)} s`,
-        recvTimeUs,
-      )
-    }
+  #isArmed(sysid: number): boolean {
+    for (const [component, { armed }] of this.#autopilots) if (armed && component >>> 8 === sysid) return true
+    return false
+  }
+
+  #remember(component: number, armed: boolean): void {
+    const bootMs = this.#autopilots.get(component)?.bootMs
+    this.#autopilots.delete(component)
+    this.#autopilots.set(component, { armed, bootMs })
+    const [oldest] = this.#autopilots.keys()
+    if (oldest !== undefined && this.#autopilots.size > MAX_AUTOPILOTS) this.#autopilots.delete(oldest)
+  }
+
+  #bootTime(sysid: number, autopilot: Autopilot, bootMs: number, recvTimeUs: number): void {
+    const before = autopilot.bootMs
+    autopilot.bootMs = bootMs
+    if (before === undefined || bootMs >= before - REBOOT_MS) return
+    const upS = (before / 1000).toFixed(0)
+    this.#listener.event('reboot', `${vehicleName(sysid)}, up for ${upS} s`, recvTimeUs)
   }
 }
 

@@ -2,7 +2,9 @@
  * What a person may rely on of a station that records, as a process of its own on a real pseudo-terminal: what was
  * stored stays stored, what came in is accounted for, and each fault is a line that says what to do.
  */
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -157,6 +159,28 @@ test('a second station on the same vault is refused, and says why', async () => 
   const third = groundlock(['run', '--config', first.configuration])
   expect(third.code).toBe(1)
   expect(third.stderr).toMatch(/GL-STATION-01 .*a station is running already/)
+})
+
+test('a client that holds the socket does not keep the station from stopping', async () => {
+  const station = start()
+  await station.untilStatus(({ recovered }) => recovered)
+  const client = createConnection(join(dir, 'run', 'station.sock'))
+  await once(client, 'connect')
+  const hungUp = once(client, 'close')
+  expect(await station.end('SIGTERM')).toBe(0)
+  await hungUp
+})
+
+test('a status file that cannot be written is told once, and recording goes on', async () => {
+  const station = start()
+  await station.untilStatus(({ recovered }) => recovered)
+  rmSync(join(dir, 'run', 'station.json'))
+  mkdirSync(join(dir, 'run', 'station.json'))
+  await station.untilLogged(/cannot write the status file: .*; recording goes on/)
+  const flown = await simulate({ link: join(dir, 'radio'), durationS: 8, speed: 4, seed: 3 })
+  expect(await station.end('SIGTERM')).toBe(0)
+  expect(station.log.match(/cannot write the status file/g)).toHaveLength(1)
+  expect(exportRaw(station)).toHaveLength(flown.wireBytes)
 })
 
 test('a wrong configuration is refused with every mistake and its line', () => {

@@ -1,10 +1,12 @@
 /** What a person may rely on of what `export` writes: it is there whole or not at all, and replaces nothing unasked. */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readFileSync, readdirSync, watch, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, readdirSync, readlinkSync, watch, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { EXIT_CODE } from '../../src/commands/exit-code.js'
+import { Fault } from '../../src/base/fault.js'
+import { OutputFiles, OutputFolder } from '../../src/storage/export/output.js'
 import { FRAME } from '../../src/storage/segment/records.js'
 import { Vault } from '../../src/storage/vault/vault.js'
 import { HEARTBEAT, known } from '../support/frames.js'
@@ -124,3 +126,57 @@ describe('an export that does not come to its end leaves nothing', () => {
     })
   })
 })
+
+describe('an output that fails', () => {
+  test('names the files that it had published, and leaves nothing else', () => {
+    const place = join(folder, 'half')
+    mkdirSync(place)
+    const output = new OutputFiles(false)
+    for (const name of ['a', 'b', 'c']) output.create(join(place, name)).write(Buffer.from(name))
+    // A folder in its place: the second file cannot get its name.
+    mkdirSync(join(place, 'b'))
+    const fault = faultOf(() => output.commit())
+    output.discard()
+    expect(fault.message).toContain(`cannot write ${join(place, 'b')}`)
+    expect(fault.hint).toContain(`nothing is left but what is whole already: ${join(place, 'a')}.`)
+    expect(readdirSync(place).toSorted()).toEqual(['a', 'b'])
+    expect(readFileSync(join(place, 'a'), 'utf8')).toBe('a')
+  })
+
+  test('holds no file open', () => {
+    const place = join(folder, 'dropped')
+    mkdirSync(place)
+    const files = new OutputFiles(false)
+    files.create(join(place, 'one'))
+    const tables = new OutputFolder(join(place, 'tables'), false)
+    tables.create('two.csv')
+    expect(openUnder(place)).toHaveLength(2)
+    files.discard()
+    tables.discard()
+    expect(openUnder(place)).toEqual([])
+    expect(readdirSync(place)).toEqual([])
+  })
+})
+
+function faultOf(work: () => unknown): Fault {
+  try {
+    work()
+  } catch (error) {
+    if (error instanceof Fault) return error
+    throw error
+  }
+  throw new Error('no fault')
+}
+
+/** The files under the folder that this process holds open, removed ones too. */
+function openUnder(place: string): string[] {
+  return readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      const path = readlinkSync(join('/proc/self/fd', fd))
+      return path.startsWith(`${place}/`) ? [path] : []
+    } catch {
+      // The descriptor that listed the folder.
+      return []
+    }
+  })
+}

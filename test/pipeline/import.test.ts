@@ -1,11 +1,25 @@
 /** What a person may rely on of `import`: whatever the file is like, nothing of it is lost, and what is wrong is said. */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, copyFileSync, mkdirSync, readFileSync, readdirSync, watch, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  watch,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { FlightSummary } from '../../src/commands/flight-summary.js'
 import { EXIT_CODE } from '../../src/commands/exit-code.js'
+import { loadDialect } from '../../src/mavlink/dialect.js'
+import { importFile } from '../../src/storage/import/import.js'
+import type { ImportOptions } from '../../src/storage/import/import.js'
+import { importSplit } from '../../src/storage/import/split-import.js'
+import { Vault } from '../../src/storage/vault/vault.js'
 import { readCsv } from '../support/csv.js'
 import { HEARTBEAT, SETUP_SIGNING, concat, filler, frame, known } from '../support/frames.js'
 import { GROUNDLOCK, groundlock } from '../support/groundlock.js'
@@ -270,4 +284,68 @@ test('Ctrl-C in the middle leaves nothing behind', async () => {
   const [code] = (await once(child, 'close')) as [number]
   expect(code).toBe(EXIT_CODE.interrupted)
   expect(readdirSync(join(vault, 'flights'))).toEqual([])
+})
+
+describe('a flight that is being imported', () => {
+  const optionsFor = (dir: string): ImportOptions => ({
+    vault: Vault.openOrCreate(dir),
+    station: 'test-0000',
+    dialect: loadDialect(),
+    format: 'auto',
+  })
+
+  test.each([
+    ['whole', importFile],
+    ['split', importSplit],
+  ])('is not readable by all: %s', async (_, run) => {
+    const { file, vault: dir } = given(...beats(5))
+    const options = optionsFor(dir)
+    const modes: number[] = []
+    const onProgress = (): void => {
+      const { flightsDir } = options.vault
+      modes.push(...readdirSync(flightsDir).map((name) => statSync(join(flightsDir, name)).mode & 0o7))
+    }
+    await run(file, { ...options, onProgress })
+    expect(modes).toEqual([0])
+  })
+
+  test('twice at once is there once', async () => {
+    const { file, vault: dir, bytes } = given(...beats(500))
+    const options = optionsFor(dir)
+    const results = await Promise.all([importFile(file, options), importFile(file, options)])
+    expect(results.map(({ kind }) => kind).toSorted()).toEqual(['already there', 'imported'])
+    expect(readdirSync(options.vault.flightsDir)).toEqual([`${results[0].id}.glk`])
+    expect(exported(dir, 'original').equals(bytes)).toBe(true)
+  })
+
+  test('leaves nothing for ever where it was killed, and nothing of others is touched', async () => {
+    const { file, vault: dir } = given(...beats(5))
+    const options = optionsFor(dir)
+    const { flightsDir } = options.vault
+    const { id } = await importFile(file, optionsFor(`${dir}-other`))
+    const dead = spawnSync('true').pid
+    const stale = [`${id}.glk.${dead}-01234567.partial`, `${id}-2.glk.${process.pid}-01234567.partial`]
+    const kept = [
+      `${id}.glk.${process.ppid}-01234567.partial`,
+      `${id}.glk.partial`,
+      `${id}0.glk.${dead}-01234567.partial`,
+    ]
+    for (const name of [...stale, ...kept]) writeFileSync(join(flightsDir, name), 'cut')
+    expect(await importFile(file, options)).toMatchObject({ kind: 'imported', id })
+    expect(readdirSync(flightsDir).toSorted()).toEqual([`${id}.glk`, ...kept].toSorted())
+  })
+
+  test.each([[[]], [['--split']]])('can be killed and imported again: %j', async (more) => {
+    const { file, vault } = given(longRecording(300_000))
+    const flightsDir = join(vault, 'flights')
+    mkdirSync(flightsDir, { recursive: true })
+    const begun = once(watch(flightsDir), 'change')
+    const child = spawn(GROUNDLOCK, ['import', file, '--vault', vault, ...more], { stdio: 'ignore' })
+    await begun
+    child.kill('SIGKILL')
+    await once(child, 'close')
+    expect(readdirSync(flightsDir)).toMatchObject([expect.stringMatching(/\.partial$/)])
+    imported(file, vault, ...more)
+    expect(readdirSync(flightsDir)).toMatchObject([expect.stringMatching(/\.glk$/)])
+  })
 })

@@ -48,7 +48,8 @@ export async function storeFlight(vault: Vault, flight: StoredFlight): Promise<s
     return head.id
   }
   const lastUs = flight.segments.flat().at(-1)?.timeUs
-  await writer.close('landed', head.openedUs, lastUs === undefined ? null : Number(lastUs))
+  const closedUs = lastUs === undefined ? null : Number(lastUs)
+  await writer.close({ reason: 'landed', openedUs: head.openedUs, closedUs })
   await writer.settle()
   return head.id
 }

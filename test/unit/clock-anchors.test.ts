@@ -45,7 +45,7 @@ describe('Late truth', () => {
   })
 
   test('of each window the least delayed observation is kept', () => {
-    const delay = fc.integer({ min: 0, max: 3 * S })
+    const delay = fc.integer({ min: 0, max: S })
     const property = fc.property(
       fc.array(delay, { minLength: 200, maxLength: 400, size: 'max' }),
       (delays) => {
@@ -63,6 +63,27 @@ describe('Late truth', () => {
       },
     )
     fc.assert(property, { numRuns: 50 })
+  })
+
+  test.each([
+    ['back', -10 * S],
+    ['ahead', 10 * S],
+  ])('a clock that is set %s dates by its new time at once', (_, stepUs) => {
+    const anchors = new ClockAnchors()
+    const before = Array.from({ length: 90 }, (__, s) => seen('system', s * S))
+    const after = Array.from({ length: 200 }, (__, s) => seen('system', (90 + s) * S, OFFSET + stepUs))
+    const all = before.flatMap((each) => anchors.observe(each) ?? [])
+    expect(anchors.observe(after[0]!)).toEqual(after[0])
+    all.push(after[0]!, ...after.slice(1).flatMap((each) => anchors.observe(each) ?? []))
+    const clock = new UtcClock(all)
+    for (let s = 0; s < 290; s++) expect(clock.offsetUs(s * S)).toBe(OFFSET + (s < 90 ? 0 : stepUs))
+    expect(all.length, 'one a window besides').toBeLessThanOrEqual(6)
+    expect(anchors.bests.map(({ utcUs, recvTimeUs }) => utcUs - recvTimeUs)).toEqual([OFFSET + stepUs])
+  })
+
+  test('an observation that is a second late is no step', () => {
+    const late = [seen('gps', 0), seen('gps', S, OFFSET - S), seen('gps', 2 * S, OFFSET - S - 1)]
+    expect(kept(late)).toEqual([late[0], late[2]])
   })
 
   test('the best so far of every source is what another flight starts with', () => {

@@ -13,7 +13,7 @@ const H = 60 * MIN
 
 interface Flight {
   openedUs: number
-  previousPart: boolean
+  isNextPart: boolean
   records: string[]
   events: string[]
   closed: string | null
@@ -32,10 +32,10 @@ class Flights implements FlightOutput {
     return last
   }
 
-  open(openedUs: number, previousPart: boolean): boolean {
+  open(openedUs: number, isNextPart: boolean): boolean {
     if (this.all.at(-1)?.closed === null) throw new Error('a flight is on')
     if (this.refuses.open === true) return false
-    this.all.push({ openedUs, previousPart, records: [], events: [], closed: null })
+    this.all.push({ openedUs, isNextPart, records: [], events: [], closed: null })
     return true
   }
 
@@ -80,6 +80,18 @@ function setUp(): { gate: FlightGate; flights: Flights; put: (atUs: number, ...c
   return { gate, flights, put }
 }
 
+/** A heartbeat as Vehicles brings it, with the event that it brings along where it is a change. */
+function beat(gate: FlightGate, sysid: number, armed: boolean, change?: string): void {
+  gate.heartbeat(sysid, armed, 5)
+  if (change !== undefined) gate.event(change, `vehicle ${sysid}`, 5)
+}
+
+/** Ends the flight that began at 5 µs for its length. */
+function nextPart(gate: FlightGate): void {
+  gate.heartbeat(1, true, 24 * H)
+  gate.tick(24 * H + 5)
+}
+
 const ledger = { framedBytes: 0, noiseBytes: 0, lostBytes: 0, outsideBytes: 0 }
 
 describe('a flight begins', () => {
@@ -94,7 +106,7 @@ describe('a flight begins', () => {
     put(3 * S, 4)
     expect(flights.last).toMatchObject({
       openedUs: 1 * S,
-      previousPart: false,
+      isNextPart: false,
       records: [`noise 0 ${1 * S} 010203`, `noise 0 ${3 * S} 04`],
     })
     expect(gate.ledger(0)).toEqual({ ...ledger, noiseBytes: 4 })
@@ -177,7 +189,7 @@ describe('a flight ends', () => {
     gate.heartbeat(1, false, 105 * S)
     expect(flights.last).toMatchObject({
       openedUs: 90 * S,
-      previousPart: false,
+      isNextPart: false,
       records: [`noise 0 ${90 * S} 02`],
     })
     expect(gate.ledger(0)).toEqual({ ...ledger, noiseBytes: 1, outsideBytes: 1 })
@@ -200,7 +212,7 @@ describe('a flight ends', () => {
     expect([gate.isOpen, flights.all[0]?.closed]).toEqual([false, `asked ${11 * S}`])
     expect(gate.close('asked', 12 * S)).toBe(false)
     gate.heartbeat(1, true, 12 * S)
-    expect(flights.last).toMatchObject({ openedUs: 12 * S, previousPart: false })
+    expect(flights.last).toMatchObject({ openedUs: 12 * S, isNextPart: false })
   })
 
   test('not while its end finds no room; the next tick tries again', () => {
@@ -223,11 +235,26 @@ describe('a flight ends', () => {
       gate.tick(hour * H + 1)
     }
     expect(flights.all.map(({ closed }) => closed)).toEqual([`too long ${24 * H + 1}`, null])
-    expect(flights.last).toMatchObject({ openedUs: 24 * H + 1, previousPart: true })
+    expect(flights.last).toMatchObject({ openedUs: 24 * H + 1, isNextPart: true })
     put(24 * H + 2, 9)
     expect(flights.last.records).toEqual([`noise 0 ${24 * H + 2} 09`])
     gate.tick(24 * H + 10 * MIN)
     expect(gate.isOpen, 'armed as it was').toBe(true)
+  })
+
+  test('at 24 h, and the next part names it also where there was no room for it at first', () => {
+    const { gate, flights } = setUp()
+    gate.heartbeat(1, true, 5)
+    flights.refuses = { open: true }
+    nextPart(gate)
+    expect(gate.isOpen).toBe(false)
+    gate.heartbeat(1, true, 24 * H + S)
+    flights.refuses = {}
+    gate.heartbeat(1, true, 24 * H + 2 * S)
+    expect(flights.last).toMatchObject({ openedUs: 24 * H + 2 * S, isNextPart: true })
+    gate.close('asked', 24 * H + 3 * S)
+    gate.heartbeat(1, true, 24 * H + 4 * S)
+    expect(flights.last.isNextPart).toBe(false)
   })
 
   test('at 1 GiB, preroll and all, and the next part has its own', () => {
@@ -241,7 +268,7 @@ describe('a flight ends', () => {
       gate.record(FRAME, 0, 2n, long, 0, long.length)
     }
     gate.tick(3)
-    expect(flights.all.map(({ closed, previousPart }) => [closed, previousPart])).toEqual([
+    expect(flights.all.map(({ closed, isNextPart }) => [closed, isNextPart])).toEqual([
       ['too large 3', false],
       [null, true],
     ])
@@ -260,6 +287,63 @@ describe('events', () => {
     gate.close('asked', 3)
     gate.event('link lost', 'radio', 4)
     expect(flights.all[0]?.events).toEqual(['armed vehicle 1 2'])
+  })
+
+  test('say who is armed in a flight that begins amid, once each', () => {
+    const { gate, flights } = setUp()
+    beat(gate, 1, true, 'armed')
+    beat(gate, 2, true, 'armed')
+    beat(gate, 3, false)
+    gate.close('asked', 9)
+    beat(gate, 1, true)
+    beat(gate, 2, true)
+    beat(gate, 1, true)
+    beat(gate, 3, false)
+    beat(gate, 1, false, 'disarmed')
+    beat(gate, 1, true, 'armed')
+    expect(flights.all.map(({ events }) => events)).toEqual([
+      ['armed vehicle 1 5', 'armed vehicle 2 5'],
+      ['armed vehicle 1 5', 'armed vehicle 2 5', 'disarmed vehicle 1 5', 'armed vehicle 1 5'],
+    ])
+  })
+
+  test('do not say of a vehicle that it is armed for having been so in another flight', () => {
+    const { gate, flights } = setUp()
+    beat(gate, 1, true, 'armed')
+    gate.close('asked', 9)
+    beat(gate, 1, false, 'disarmed')
+    expect(flights.last.events).toEqual(['disarmed vehicle 1 5'])
+  })
+
+  test('say who is armed where the first heartbeat found no room for a flight', () => {
+    const { gate, flights } = setUp()
+    flights.refuses = { open: true }
+    beat(gate, 1, true, 'armed')
+    flights.refuses = {}
+    beat(gate, 1, true)
+    expect(flights.last.events).toEqual(['armed vehicle 1 5'])
+  })
+
+  test('say at the beginning of each part who is armed', () => {
+    const { gate, flights } = setUp()
+    beat(gate, 1, true, 'armed')
+    beat(gate, 2, true, 'armed')
+    beat(gate, 2, false, 'disarmed')
+    nextPart(gate)
+    beat(gate, 1, true)
+    expect(flights.all).toHaveLength(2)
+    expect(flights.last.events).toEqual([`armed vehicle 1 ${24 * H + 5}`])
+  })
+
+  test('do not say it of one that disarmed before there was room for the next part', () => {
+    const { gate, flights } = setUp()
+    beat(gate, 1, true, 'armed')
+    flights.refuses = { open: true }
+    nextPart(gate)
+    beat(gate, 1, false, 'disarmed')
+    flights.refuses = {}
+    beat(gate, 1, false)
+    expect(flights.last).toMatchObject({ isNextPart: true, events: [] })
   })
 })
 

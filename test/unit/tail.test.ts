@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Fault } from '../../src/base/fault.js'
 import { PAGE_BYTES } from '../../src/storage/tail/chunk.js'
 import { TailPair } from '../../src/storage/tail/tail-pair.js'
-import { TAIL_BYTES, Tail, readTail } from '../../src/storage/tail/tail.js'
+import { TAIL_BYTES, Tail, lastSequenceIn, readTail } from '../../src/storage/tail/tail.js'
 import { Vault } from '../../src/storage/vault/vault.js'
 import { ItemLines, chunkOf } from '../support/chunks.js'
 import { filler } from '../support/frames.js'
@@ -68,7 +68,7 @@ describe('a tail', () => {
     const tail = Tail.open(path)
     // An older round lies behind: what was there before the torn write are not only zeros.
     for (let sequence = 1; sequence <= 6; sequence++) tail.append(chunkOf(6000, sequence), sequence)
-    tail.restart()
+    tail.restart(6)
     tail.append(chunkOf(5000, 1), 7)
     tail.append(chunkOf(9000, 2), 8)
     const before = readFileSync(path)
@@ -104,8 +104,9 @@ describe('a tail', () => {
     tail.append(chunkOf(100, 1), 1)
     tail.append(chunkOf(100, 2), 2)
     tail.append(chunkOf(100, 3), 3)
-    tail.restart()
+    tail.restart(3)
     expect([tail.lastSequence, tail.room]).toEqual([0, TAIL_BYTES])
+    expect(lastSequenceIn(path)).toBe(3)
     expect(readTail(path)).toEqual([])
     tail.append(chunkOf(100, 4), 1)
     expect(noiseOf(path)).toEqual([noiseLine(100, 4)])

@@ -9,6 +9,7 @@ const ARMED = 128
 const QUADROTOR = 2
 const GCS = 6
 const GIMBAL = 26
+const ONBOARD = 18
 const ARDUPILOT = 3
 const PX4 = 12
 const GENERIC = 0
@@ -95,13 +96,62 @@ describe('arming', () => {
       ['event', 'armed', 'vehicle 2', 1001],
     ])
   })
+
+  test('is of the vehicle, which is armed while any of its autopilots is', () => {
+    const pilot = (mode: number): Uint8Array => heartbeat(QUADROTOR, PX4, mode, { compid: 1 })
+    const companion = heartbeat(ONBOARD, GENERIC, 0, { compid: 191 })
+    const seen = see(companion, pilot(ARMED), companion, pilot(ARMED), companion, pilot(0), companion)
+    expect(seen.flatMap((each) => (each[0] === 'heartbeat' ? [each[2]] : []))).toEqual([
+      false,
+      true,
+      true,
+      true,
+      true,
+      false,
+      false,
+    ])
+    expect(seen.filter(([what]) => what === 'event')).toEqual([
+      ['event', 'armed', 'vehicle 1', 1001],
+      ['event', 'disarmed', 'vehicle 1', 1005],
+    ])
+  })
+
+  test('Bounded: however many autopilots there seem to be, of each vehicle that goes on it is known', () => {
+    const pilot = heartbeat(QUADROTOR, PX4, ARMED, { sysid: 7 })
+    const many = Array.from({ length: 1000 }, (_, i) =>
+      heartbeat(QUADROTOR, PX4, 0, { sysid: 10 + (i >>> 7), compid: 1 + (i & 127) }),
+    )
+    const seen = see(pilot, ...many.flatMap((each, i) => (i % 100 === 0 ? [each, pilot] : [each])))
+    expect(seen.filter(([what]) => what === 'event')).toEqual([['event', 'armed', 'vehicle 7', 1000]])
+    const systemTimes = many.map((_, i) =>
+      systemTime(1_790_000_000_000_000n, 5, { sysid: 10 + (i >>> 7), compid: 1 + (i & 127) }),
+    )
+    expect(see(...many, ...systemTimes).filter(([what]) => what === 'utc')).toHaveLength(256)
+  })
 })
 
 describe('time', () => {
   const NOW_US = 1_790_000_000_123_456n
+  const beat = (parts: FrameParts = {}): Uint8Array => heartbeat(QUADROTOR, PX4, 0, parts)
+  /** What is seen of the frames that come after an autopilot's heartbeat. */
+  const seeOfAutopilot = (...frames: Uint8Array[]): Seen[] => see(beat(), ...frames).slice(1)
 
   test('of the vehicle’s GPS is told at its receive time', () => {
-    expect(see(systemTime(NOW_US, 5))).toEqual([['utc', Number(NOW_US), 1000]])
+    expect(seeOfAutopilot(systemTime(NOW_US, 5))).toEqual([['utc', Number(NOW_US), 1001]])
+  })
+
+  test('of whoever is no autopilot is none, nor is its reboot', () => {
+    const station = { sysid: 255, compid: 190 }
+    const companion = { compid: 191 }
+    expect(
+      seeOfAutopilot(
+        heartbeat(GCS, INVALID, 0, station),
+        systemTime(NOW_US, 60_000, station),
+        systemTime(NOW_US, 0, station),
+        systemTime(NOW_US, 60_000, companion),
+        systemTime(NOW_US, 0, companion),
+      ),
+    ).toEqual([])
   })
 
   test('before a fix is none: 0, counted from 1970 or 1980, or absurd', () => {
@@ -114,22 +164,22 @@ describe('time', () => {
       4_102_444_800_000_000n,
       2n ** 64n - 1n,
     ])
-      expect(see(systemTime(utcUs, 5))).toEqual([])
+      expect(seeOfAutopilot(systemTime(utcUs, 5))).toEqual([])
   })
 
   test('since boot that goes back is a reboot, that goes back a little is disorder', () => {
     const at = (bootMs: number, parts: FrameParts = {}): Uint8Array => systemTime(0n, bootMs, parts)
-    expect(see(at(60_000), at(59_000), at(60_500), at(300))).toEqual([
-      ['event', 'reboot', 'vehicle 1, up for 61 s', 1003],
+    expect(seeOfAutopilot(at(60_000), at(59_000), beat(), at(60_500), at(300)).slice(1)).toEqual([
+      ['event', 'reboot', 'vehicle 1, up for 61 s', 1005],
     ])
-    expect(see(at(60_000), at(0), at(1000))).toHaveLength(1)
+    expect(seeOfAutopilot(at(60_000), at(0), at(1000))).toHaveLength(1)
   })
 
   test('since boot of several components and vehicles is kept apart', () => {
     const at = (bootMs: number, sysid: number, compid: number): Uint8Array =>
       systemTime(0n, bootMs, { sysid, compid })
-    expect(
-      see(at(60_000, 1, 1), at(5000, 1, 100), at(9000, 2, 1), at(61_000, 1, 1), at(6000, 1, 100)),
-    ).toEqual([])
+    const beats = [beat(), beat({ compid: 100 }), beat({ sysid: 2 })]
+    const times = [at(60_000, 1, 1), at(5000, 1, 100), at(9000, 2, 1), at(61_000, 1, 1), at(6000, 1, 100)]
+    expect(see(...beats, ...times).slice(beats.length)).toEqual([])
   })
 })

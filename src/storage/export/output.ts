@@ -32,6 +32,7 @@ export class OutputFile {
   bytes = 0
   readonly #aside: string
   readonly #file: number
+  #isOpen = true
 
   constructor(path: string, aside: string) {
     this.path = path
@@ -49,18 +50,26 @@ export class OutputFile {
   finish(): Written {
     writing(this.path, () => {
       fsyncSync(this.#file)
-      closeSync(this.#file)
+      this.#close()
     })
     return { path: this.path, bytes: this.bytes }
   }
 
-  /** Gives the finished file its name. */
-  publish(): void {
-    writing(this.path, () => renameSync(this.#aside, this.path))
+  /** Gives the finished file its name; `published` are the files of the export that have theirs. */
+  publish(published: readonly string[]): void {
+    writing(this.path, () => renameSync(this.#aside, this.path), published)
   }
 
+  /** Removes what was not published. */
   discard(): void {
+    if (this.#isOpen) this.#close()
     rmSync(this.#aside, { force: true })
+  }
+
+  #close(): void {
+    // First: whatever `close` says, the descriptor is gone.
+    this.#isOpen = false
+    closeSync(this.#file)
   }
 }
 
@@ -70,7 +79,7 @@ export interface Output {
   create(path: string): OutputFile
   /** Makes all files durable under their names. */
   commit(): Written[]
-  /** Leaves nothing behind. */
+  /** Leaves nothing behind but what a `commit` that failed had published; its fault says so. */
   discard(): void
 }
 
@@ -94,9 +103,11 @@ export class OutputFiles implements Output {
 
   commit(): Written[] {
     const written = this.#files.map((file) => file.finish())
+    const published: string[] = []
     for (const file of this.#files) {
-      file.publish()
-      syncFolderOf(file.path)
+      file.publish(published)
+      published.push(file.path)
+      writing(file.path, () => syncFolderOf(file.path), published)
     }
     return written
   }
@@ -134,18 +145,27 @@ export class OutputFolder implements Output {
 
   commit(): Written[] {
     const written = this.#files.map((file) => file.finish())
+    const old = `${this.#aside}-old`
     writing(this.#path, () => {
       syncFolderOf(join(this.#aside, 'any'))
-      const old = `${this.#aside}-old`
       if (this.#replaces) renameSync(this.#path, old)
-      renameSync(this.#aside, this.#path)
+      try {
+        renameSync(this.#aside, this.#path)
+      } catch (cause) {
+        if (this.#replaces) renameSync(old, this.#path)
+        throw cause
+      }
+    })
+    const finishing = (): void => {
       syncFolderOf(this.#path)
       rmSync(old, { recursive: true, force: true })
-    })
+    }
+    writing(this.#path, finishing, [this.#path])
     return written
   }
 
   discard(): void {
+    for (const file of this.#files) file.discard()
     rmSync(this.#aside, { recursive: true, force: true })
   }
 }
@@ -176,18 +196,22 @@ function isFolderOf(path: string, extension: string): boolean {
   )
 }
 
-/** Does `work`; what the system refuses is a Fault about `path`. */
-function writing<Value>(path: string, work: () => Value): Value {
+/** Does `work`; what the system refuses is a Fault about `path`, which names what was `published` before. */
+function writing<Value>(path: string, work: () => Value, published: readonly string[] = []): Value {
   try {
     return work()
   } catch (cause) {
     const found = FOUND[errnoOf(cause)] ?? reasonOf(cause)
+    const left =
+      published.length === 0
+        ? 'Nothing is left of this export.'
+        : `Of this export nothing is left but what is whole already: ${published.join(', ')}.`
     throw new Fault({
       code: 'GL-EXPORT-02',
       op: 'write',
       subject: path,
       found,
-      hint: `Nothing is left of this export. Free some space or name another place with --out: df ${dirname(path)}`,
+      hint: `${left} Free some space or name another place with --out: df ${dirname(path)}`,
       recovery: 'user',
       cause,
     })

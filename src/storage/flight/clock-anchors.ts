@@ -2,12 +2,14 @@
  * Clock anchors: moments known on two clocks, by which receive times become UTC, also those that came before.
  *
  * A message says what time it was when it was sent, and came a little later: UTC − receive time is too small by its
- * delay. Of many the largest difference is the best; it is taken over a window.
+ * delay. Of many the largest difference is the best; it is taken over a window, which ends where the clock is set.
  */
 import type { ClockAnchor } from './flight.js'
 
 /** One anchor per source and window (µs): enough to follow a crystal that drifts 50 µs a second. */
 const WINDOW_US = 60e6
+/** An observation further than this from the best of its window is of a clock that was set, not a message's delay (µs). */
+const STEP_US = 1e6
 
 interface Window {
   sinceUs: number
@@ -17,10 +19,10 @@ interface Window {
 export class ClockAnchors {
   readonly #windows = new Map<ClockAnchor['source'], Window>()
 
-  /** Takes one observation; returns an anchor to keep: the first at once, then the best of each window. */
+  /** Takes one observation; returns an anchor to keep: the first, also after a step, at once, then each window's best. */
   observe(seen: ClockAnchor): ClockAnchor | undefined {
     const window = this.#windows.get(seen.source)
-    if (window === undefined) {
+    if (window === undefined || Math.abs(offsetUs(seen) - offsetUs(window.best)) > STEP_US) {
       this.#windows.set(seen.source, { sinceUs: seen.recvTimeUs, best: seen })
       return seen
     }

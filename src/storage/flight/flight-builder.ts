@@ -4,7 +4,7 @@
  *     append* ──▶ cut ──encode──▶ commit        one cut at a time; records go on being appended meanwhile
  */
 import type { Dialect } from '../../mavlink/dialect.js'
-import type { ClockAnchor, FlightEvent, FlightTotals, Gap } from './flight.js'
+import type { ClockAnchor, FlightEvent, FlightTotals, Gap, FlightEnd } from './flight.js'
 import type { Commit, FlightWriter } from './flight-writer.js'
 import { Records } from '../segment/records.js'
 import type { RecordKind } from '../segment/records.js'
@@ -30,7 +30,8 @@ export class FlightBuilder {
   #gaps: Gap[] = []
   #events: FlightEvent[] = []
   #anchors: ClockAnchor[] = []
-  #pending: { commit: Commit; totals: FlightTotals } | undefined
+  /** What a cut took, until it is committed. */
+  #taken: { records: Records; commit: Commit; totals: FlightTotals } | undefined
 
   /** `openWriter` is called when a writer is needed; `breathe` between the steps of encoding (see `encodeSegment`). */
   constructor(
@@ -74,34 +75,36 @@ export class FlightBuilder {
   }
 
   /**
-   * Encodes what was gathered and commits it; `last`: the flight is over. When the commit fails nothing is lost:
-   * `retry` tries it again.
-   * Errors: those of the writer (disk full, …).
+   * Encodes what was gathered and commits it; `last`: the flight is over, as `end` says. When that fails nothing is lost:
+   * `retry` goes on with it.
+   * Errors: those of the writer (disk full, …) and of the compressor.
    */
-  async cut(range: ChunkRange, totals: FlightTotals, last = false): Promise<void> {
-    if (this.#pending !== undefined) throw new Error('a cut is still to be committed')
-    const records = this.#records
+  async cut(range: ChunkRange, totals: FlightTotals, last = false, end?: FlightEnd): Promise<void> {
+    if (this.#taken !== undefined) throw new Error('a cut is still to be committed')
     const commit: Commit = { ...range, gaps: this.#gaps, events: this.#events, anchors: this.#anchors }
+    if (end !== undefined) commit.end = end
+    this.#taken = { records: this.#records, commit, totals }
+    this.#tally.add(this.#records)
+    if (last) this.#tally.end()
     this.#records = this.#spare
     this.#gaps = []
     this.#events = []
     this.#anchors = []
-    this.#tally.add(records)
-    if (last) this.#tally.end()
-    if (records.count > 0) {
-      commit.segment = await encodeSegment(records, (msgid) => this.#dialect.byId.get(msgid), this.#breathe)
-    }
-    this.#pending = { commit, totals }
-    records.clear()
-    this.#spare = records
     await this.retry()
   }
 
-  /** Commits what a failed cut left. */
+  /** Commits what a cut took and could not commit yet. */
   async retry(): Promise<void> {
-    if (this.#pending === undefined) return
+    const taken = this.#taken
+    if (taken === undefined) return
+    const { records, commit, totals } = taken
+    if (records.count > 0) {
+      commit.segment ??= await encodeSegment(records, (msgid) => this.#dialect.byId.get(msgid), this.#breathe)
+    }
     const writer = await this.#openWriter()
-    await writer.commit(this.#pending.commit, this.#tally.figures, this.#pending.totals)
-    this.#pending = undefined
+    await writer.commit(commit, this.#tally.figures, totals)
+    records.clear()
+    this.#spare = records
+    this.#taken = undefined
   }
 }

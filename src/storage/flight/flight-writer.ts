@@ -11,7 +11,7 @@ import { crc32 } from 'node:zlib'
 import { componentOf } from './flight-tables.js'
 import type {
   ClockAnchor,
-  CloseReason,
+  FlightEnd,
   FlightEvent,
   FlightHead,
   FlightSource,
@@ -32,6 +32,8 @@ export interface Commit {
   gaps: Gap[]
   events: FlightEvent[]
   anchors: ClockAnchor[]
+  /** The flight is over with this. */
+  end?: FlightEnd
 }
 
 /** How far a flight that was begun by another process has come. */
@@ -45,6 +47,9 @@ export interface FlightProgress {
   totals: FlightTotals
   figures: Figures
 }
+
+/** Permissions of a flight that is over: nobody writes it any more. */
+const SETTLED_MODE = 0o440
 
 /** Whether power cuts matter: a live flight commits to a WAL, an import is written aside and synced at its end. */
 export type Durability = 'each commit' | 'at the end'
@@ -64,28 +69,36 @@ export class FlightWriter {
 
   static async create(path: string, head: FlightHead, durability: Durability): Promise<FlightWriter> {
     const db = await Sqlite.open(path, 'create')
-    await db.script(`PRAGMA page_size=${PAGE_BYTES}; ${pragmas(durability)}`)
-    await db.transaction(async () => {
-      await db.script(
-        `PRAGMA application_id=${APPLICATION_ID}; PRAGMA user_version=${FORMAT_VERSION}; ${SCHEMA}`,
-      )
-      const { id, station, bootId, origin, previousPart, links, openedUs } = head
-      await db.run(
-        'INSERT INTO flight (id, station, boot_id, origin, previous_part, links, opened_us) VALUES (?, ?, ?, ?, ?, ?, ?)',
-        [id, station, bootId, origin, previousPart, JSON.stringify(links), openedUs],
-      )
-    })
+    try {
+      await makeTables(db, head, durability)
+    } catch (error) {
+      await db.close()
+      throw error
+    }
     return new FlightWriter(path, db, 0, 0)
   }
 
-  /** Opens a flight that was begun and not closed, to go on with it. */
-  static async resume(path: string): Promise<FlightWriter> {
+  /**
+   * Opens a flight that was begun and not closed, to go on with it; undefined where the power went before its tables
+   * were made. Errors: SQLite's own where the file is damaged.
+   */
+  static async resume(path: string): Promise<FlightWriter | undefined> {
     const db = await Sqlite.open(path, 'write')
-    await db.script(pragmas('each commit'))
-    const [row] = await db.all(
-      'SELECT (SELECT max(id) FROM segment) AS segments, (SELECT max(id) FROM piece) AS pieces',
-    )
-    return new FlightWriter(path, db, Number(row?.['segments'] ?? 0), Number(row?.['pieces'] ?? 0))
+    try {
+      const [made] = await db.all("SELECT count(*) AS tables FROM sqlite_master WHERE name = 'flight'")
+      if (made?.['tables'] === 0) {
+        await db.close()
+        return undefined
+      }
+      await db.script(pragmas('each commit'))
+      const [row] = await db.all(
+        'SELECT (SELECT max(id) FROM segment) AS segments, (SELECT max(id) FROM piece) AS pieces',
+      )
+      return new FlightWriter(path, db, Number(row?.['segments'] ?? 0), Number(row?.['pieces'] ?? 0))
+    } catch (error) {
+      await db.close().catch(() => {})
+      throw error
+    }
   }
 
   /** What the file already says, for going on with it. */
@@ -124,6 +137,7 @@ export class FlightWriter {
         if (commit.segment !== undefined) await this.#insertSegment(commit.segment, commit)
         await this.#insertHappenings(commit)
         await this.#replaceFigures(figures, totals)
+        if (commit.end !== undefined) await this.close(commit.end)
       })
     } catch (error) {
       this.#pieces = pieces
@@ -141,8 +155,8 @@ export class FlightWriter {
     ])
   }
 
-  /** Marks the flight as over; its times are receive times (µs), null where they are not known. */
-  async close(reason: CloseReason, openedUs: number | null, closedUs: number | null): Promise<void> {
+  /** Marks the flight as over. */
+  async close({ reason, openedUs, closedUs }: FlightEnd): Promise<void> {
     await this.#db.run('UPDATE flight SET opened_us=?, closed_us=?, close_reason=?', [
       openedUs,
       closedUs,
@@ -157,16 +171,18 @@ export class FlightWriter {
 
   /**
    * Makes the closed flight one read-only file without a -wal and lets go of it.
-   * Returns false where a reader holds it open: it is closed all the same, and settled at the next chance.
+   * Returns false where a reader holds it open or the file system refuses: it is closed all the same, and settled at the
+   * next chance. Never throws: nothing that was committed depends on it.
    */
   async settle(): Promise<boolean> {
-    const settled = await this.#db.run('PRAGMA journal_mode=DELETE').then(
-      () => true,
-      () => false,
-    )
-    await this.#db.close()
-    if (settled) await chmod(this.path, 0o440)
-    return settled
+    const succeeded = (work: Promise<unknown>): Promise<boolean> =>
+      work.then(
+        () => true,
+        () => false,
+      )
+    const isOneFile = await succeeded(this.#db.run('PRAGMA journal_mode=DELETE'))
+    const isReadOnly = isOneFile && (await succeeded(chmod(this.path, SETTLED_MODE)))
+    return (await succeeded(this.#db.close())) && isReadOnly
   }
 
   async #insertSegment(segment: Segment, { firstChunk, lastChunk }: Commit): Promise<void> {
@@ -250,6 +266,20 @@ export class FlightWriter {
     )
     await this.#db.insertAll('INSERT OR REPLACE INTO crc_mismatch VALUES (?, ?)', [...figures.crcMismatches])
   }
+}
+
+async function makeTables(db: Sqlite, head: FlightHead, durability: Durability): Promise<void> {
+  await db.script(`PRAGMA page_size=${PAGE_BYTES}; ${pragmas(durability)}`)
+  await db.transaction(async () => {
+    await db.script(
+      `PRAGMA application_id=${APPLICATION_ID}; PRAGMA user_version=${FORMAT_VERSION}; ${SCHEMA}`,
+    )
+    const { id, station, bootId, origin, previousPart, links, openedUs } = head
+    await db.run(
+      'INSERT INTO flight (id, station, boot_id, origin, previous_part, links, opened_us) VALUES (?, ?, ?, ?, ?, ?, ?)',
+      [id, station, bootId, origin, previousPart, JSON.stringify(links), openedUs],
+    )
+  })
 }
 
 function pragmas(durability: Durability): string {

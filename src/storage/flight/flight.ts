@@ -58,3 +58,10 @@ export interface FlightTotals {
   bytesLost: number
   redactions: number
 }
+
+/** How a flight ended; times are receive times (µs), null where they are not known. */
+export interface FlightEnd {
+  reason: CloseReason
+  openedUs: number | null
+  closedUs: number | null
+}

@@ -1,7 +1,7 @@
 /**
  * Live flight: a flight while it is recorded (or recovered): durable chunks in, committed segments out.
  */
-import { existsSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import type { Dialect } from '../../mavlink/dialect.js'
 import type { Chunk, Closing, ItemSink } from '../tail/chunk.js'
 import { FlightBuilder } from './flight-builder.js'
@@ -55,11 +55,14 @@ export class LiveFlight implements ItemSink {
     return new LiveFlight(head, openWriter, builder, { lastChunk: 0, lastUs: head.openedUs ?? 0, totals })
   }
 
-  /** A flight that another process began and did not close; undefined where it did after all. */
+  /** A flight that another process began and did not close; undefined where it did after all. Errors: SQLite's own. */
   static async resume(vault: Vault, head: FlightHead, dialect: Dialect): Promise<LiveFlight | undefined> {
     const path = vault.flightPath(head.id)
-    if (!existsSync(path)) return LiveFlight.begin(vault, head, dialect, async () => {})
-    const writer = await FlightWriter.resume(path)
+    const writer = existsSync(path) ? await FlightWriter.resume(path) : undefined
+    if (writer === undefined) {
+      rmSync(path, { force: true })
+      return LiveFlight.begin(vault, head, dialect, async () => {})
+    }
     const before = await writer.progress()
     if (before.closed) {
       await writer.settle()
@@ -124,22 +127,31 @@ export class LiveFlight implements ItemSink {
     this.closing = closing
   }
 
-  /** Commits what was taken as a segment; returns the last chunk it holds. Errors: the writer's; `retry` goes on. */
-  async cut(last = false): Promise<void> {
-    const range = { firstChunk: this.#firstChunk, lastChunk: this.lastChunk }
-    this.#firstChunk = 0
-    await this.#builder.cut(range, { ...this.#totals }, last)
+  /** Commits what was taken as a segment. Errors: the writer's; `retry` goes on. */
+  async cut(): Promise<void> {
+    await this.#builder.cut(this.#takeRange(), { ...this.#totals })
+  }
+
+  /** Commits the last segment and that the flight is over: as its last chunk says, or else as `otherwise`. */
+  async end(otherwise: CloseReason): Promise<void> {
+    const { reason, closedUs } = this.closing ?? { reason: otherwise, closedUs: this.#lastUs }
+    const end = { reason, openedUs: this.head.openedUs, closedUs }
+    await this.#builder.cut(this.#takeRange(), { ...this.#totals }, true, end)
   }
 
   async retry(): Promise<void> {
     await this.#builder.retry()
   }
 
-  /** Marks the flight as over, as its last chunk says or else as `otherwise`, and settles its file. */
-  async finish(otherwise: CloseReason): Promise<void> {
+  /** Settles the file of a flight whose end is committed. */
+  async settle(): Promise<void> {
     const writer = await this.#openWriter()
-    const { reason, closedUs } = this.closing ?? { reason: otherwise, closedUs: this.#lastUs }
-    await writer.close(reason, this.head.openedUs, closedUs)
     await writer.settle()
+  }
+
+  #takeRange(): { firstChunk: number; lastChunk: number } {
+    const range = { firstChunk: this.#firstChunk, lastChunk: this.lastChunk }
+    this.#firstChunk = 0
+    return range
   }
 }

@@ -1,10 +1,10 @@
 /**
  * Import: a recording that others made becomes a flight, with the same splitter and the same segments as a live one.
  *
- *     file ──read twice──▶ hash, format │ intake ──▶ records ──1 MiB──▶ segments ──▶ ID.partial ──▶ ID.glk
+ *     file ──read twice──▶ hash, format │ intake ──▶ records ──1 MiB──▶ segments ──▶ partial ──▶ ID.glk
  */
 import { createHash } from 'node:crypto'
-import { open, rename, unlink } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { Fault, reasonOf } from '../../base/fault.js'
 import type { Dialect } from '../../mavlink/dialect.js'
@@ -16,16 +16,14 @@ import { REDACTED_EVENT } from '../flight/live-flight.js'
 import { Intake } from '../intake/intake.js'
 import { FRAME } from '../segment/records.js'
 import type { RecordSink } from '../segment/records.js'
+import { importIdOf, isWholeImport } from './import-id.js'
+import { PartialFlight, removeStale } from './partial-flight.js'
 import { changedFault, inspect, partsOf } from './recording-file.js'
 import type { RecordingFormat } from './recording-format.js'
 import { Tally } from '../flight/tally.js'
 import { TimeSpan } from './time-span.js'
 import { TIMESTAMP_BYTES } from './tlog.js'
-import { PARTIAL_SUFFIX, syncFolderOf } from '../vault/vault.js'
 import type { Vault } from '../vault/vault.js'
-
-/** Hex digits of the file's SHA-256 in the flight's id: two of a million files share them once in 10^8 vaults. */
-const ID_HASH_DIGITS = 16
 
 export interface ImportOptions {
   vault: Vault
@@ -53,34 +51,29 @@ export type ImportResult =
 /**
  * Imports one file as one flight.
  * Guarantees: `export --format original` gives the file back, byte for byte; nothing is left of an import that fails.
+ * What the recording was split into before is no reason not to: it cannot give the file back.
  * Errors: a Fault: the file cannot be read, holds no frame, changed while it was read, or the vault cannot be written.
  */
 export async function importFile(path: string, options: ImportOptions): Promise<ImportResult> {
+  const { vault } = options
   const seen = await inspect(path, options.dialect, options.signal)
-  const idEnd = importIdOf(seen.sha256)
-  const there = options.vault.flightIds().find((id) => id.includes(idEnd))
+  const recording = importIdOf(seen.sha256)
+  const there = vault.flightIds().find((each) => isWholeImport(each, recording))
   if (there !== undefined) return { kind: 'already there', id: there }
   const format = options.format === 'auto' ? seen.format : options.format
-  const id = `${options.station}-${idEnd}`
-  const partial = options.vault.flightPath(id) + PARTIAL_SUFFIX
+  const id = `${options.station}-${recording}`
+  let partial: PartialFlight | undefined
   try {
-    await unlink(partial).catch(() => {})
+    removeStale(vault, recording)
+    partial = new PartialFlight(vault, id)
     const source = { name: basename(path), format, bytes: seen.bytes, sha256: seen.sha256 }
-    const result = await writeFlight(path, id, partial, source, options)
-    await rename(partial, options.vault.flightPath(id))
-    syncFolderOf(partial)
-    return result
+    const result = await writeFlight(path, id, partial.path, source, options)
+    return partial.publish() ? result : { kind: 'already there', id }
   } catch (error) {
-    await unlink(partial).catch(() => {})
-    throw error instanceof Fault || options.signal?.aborted === true
-      ? error
-      : writeFault(path, options.vault, error)
+    throw importError(path, options, error)
+  } finally {
+    partial?.discard()
   }
-}
-
-/** The part of a flight's id that names the recording it came from. */
-export function importIdOf(sha256: string): string {
-  return `import-${sha256.slice(0, ID_HASH_DIGITS)}`
 }
 
 /** Writes the flight to `partial`: a whole flight file, closed and on the disk. */
@@ -179,7 +172,7 @@ class RecordingCopy {
       this.#builder.addAnchor({ recvTimeUs: span.fromUs, utcUs: span.fromUs, source: 'recorded' })
     await this.#cut(true)
     await writer.noteSource(source)
-    await writer.close('imported', span?.fromUs ?? null, span?.toUs ?? null)
+    await writer.close({ reason: 'imported', openedUs: span?.fromUs ?? null, closedUs: span?.toUs ?? null })
     await writer.settle()
     await syncFile(writer.path)
   }
@@ -202,7 +195,9 @@ export async function syncFile(path: string): Promise<void> {
   }
 }
 
-export function writeFault(path: string, vault: Vault, cause: unknown): Fault {
+/** What an import ends with: what is known already, or that the vault could not be written. */
+export function importError(path: string, { vault, signal }: ImportOptions, cause: unknown): unknown {
+  if (cause instanceof Fault || signal?.aborted === true) return cause
   return new Fault({
     code: 'GL-IMPORT-04',
     op: `store ${path} in`,

@@ -2,23 +2,23 @@
  * Split import: a tlog becomes the flights that a station would have made of it, by the rules of live recording.
  */
 import { createHash } from 'node:crypto'
-import { rename, unlink } from 'node:fs/promises'
+import { rmSync } from 'node:fs'
 import { basename } from 'node:path'
 import { Fault } from '../../base/fault.js'
 import { Vehicles } from '../../mavlink/vehicles.js'
-import type { Closing } from '../tail/chunk.js'
-import { FlightBuilder, SEGMENT_BYTES } from '../flight/flight-builder.js'
+import { SEGMENT_BYTES } from '../flight/flight-builder.js'
 import { FlightGate } from '../intake/flight-gate.js'
-import { FlightWriter } from '../flight/flight-writer.js'
-import { importIdOf, syncFile, writeFault } from './import.js'
+import { importError } from './import.js'
 import type { ImportOptions } from './import.js'
+import { importIdOf, splitPartOf } from './import-id.js'
 import { Intake } from '../intake/intake.js'
 import type { RecordSink } from '../segment/records.js'
 import { REDACTED_EVENT } from '../flight/live-flight.js'
+import { isContested, removeStale } from './partial-flight.js'
 import { changedFault, inspect, partsOf } from './recording-file.js'
-import { Tally } from '../flight/tally.js'
-import { TIMESTAMP_BYTES, isBelievable } from './tlog.js'
-import { PARTIAL_SUFFIX, syncFolderOf } from '../vault/vault.js'
+import { SplitFlight } from './split-flight.js'
+import { isBelievable } from './tlog.js'
+import { syncFolderOf } from '../vault/vault.js'
 
 /** What became of a file. */
 export type SplitResult =
@@ -33,16 +33,20 @@ export type SplitResult =
 
 /**
  * Imports one tlog as several flights. Timestamps are not stored, but as receive times; what lies between flights is not.
- * Errors: a Fault as `importFile`, and where the file has no timestamps to split it by. Nothing is left of what fails.
+ * A whole import of it is no reason not to. Where the first of the flights is there, all are: one that is interrupted
+ * while it gives them their names leaves some of the others, which the next import of the file replaces.
+ * Errors: a Fault as `importFile`, and where the file has no timestamps to split it by.
  */
 export async function importSplit(path: string, options: ImportOptions): Promise<SplitResult> {
   const seen = await inspect(path, options.dialect, options.signal)
-  const there = options.vault.flightIds().find((id) => id.includes(importIdOf(seen.sha256)))
+  const recording = importIdOf(seen.sha256)
+  const there = firstFlightOf(recording, options)
   if (there !== undefined) return { kind: 'already there', id: there }
   const format = options.format === 'auto' ? seen.format : options.format
   if (format !== 'tlog') throw noTimesFault(path)
-  const split = new SplitRecording(`${options.station}-${importIdOf(seen.sha256)}`, basename(path), options)
+  const split = new SplitRecording(recording, basename(path), options)
   try {
+    removeStale(options.vault, recording)
     const hash = createHash('sha256')
     for await (const part of partsOf(path, options.signal)) {
       hash.update(part)
@@ -50,14 +54,20 @@ export async function importSplit(path: string, options: ImportOptions): Promise
       options.onProgress?.(split.intake.counts.bytesIn, seen.bytes)
     }
     if (hash.digest('hex') !== seen.sha256) throw changedFault(path)
-    await split.finish()
+    const winner = await split.finish()
+    if (winner !== undefined) return { kind: 'already there', id: winner }
     const { frames } = split.intake.counts
     return { kind: 'imported', ids: split.ids, frames, outsideBytes: split.outsideBytes }
   } catch (error) {
+    throw importError(path, options, error)
+  } finally {
     await split.discard()
-    const known = error instanceof Fault || options.signal?.aborted === true
-    throw known ? error : writeFault(path, options.vault, error)
   }
+}
+
+/** The first of the flights that the recording was split into, if it is there. */
+function firstFlightOf(recording: string, { vault }: ImportOptions): string | undefined {
+  return vault.flightIds().find((id) => splitPartOf(id, recording) === 1)
 }
 
 /** How far the record times must have moved for the rules to look again (µs). */
@@ -65,67 +75,12 @@ const TICK_US = 1e6
 /** How far a record that is no heartbeat may move the time (µs): its timestamp has no checksum. */
 const FURTHEST_US = 60e6
 
-/** One of the flights, from its first record to its settled file. */
-class SplitFlight {
-  readonly id: string
-  readonly partial: string
-  readonly builder: FlightBuilder
-  readonly openedUs: number
-  closing: Closing | undefined
-  bytesIn = 0
-  redactions = 0
-  #cuts = 0
-  #writer: Promise<FlightWriter> | undefined
-  readonly #create: () => Promise<FlightWriter>
-
-  constructor(id: string, previousPart: string | null, openedUs: number, options: ImportOptions) {
-    const head = {
-      id,
-      station: options.station,
-      bootId: '',
-      origin: 'import' as const,
-      previousPart,
-      openedUs,
-    }
-    this.id = id
-    this.openedUs = openedUs
-    this.partial = options.vault.flightPath(id) + PARTIAL_SUFFIX
-    this.#create = () => FlightWriter.create(this.partial, { ...head, links: ['file'] }, 'at the end')
-    this.builder = new FlightBuilder(
-      () => this.writer(),
-      options.dialect,
-      new Tally(options.dialect.byId, TIMESTAMP_BYTES),
-    )
-  }
-
-  writer(): Promise<FlightWriter> {
-    this.#writer ??= this.#create()
-    return this.#writer
-  }
-
-  async cut(last: boolean): Promise<void> {
-    const chunk = ++this.#cuts
-    const totals = { bytesIn: this.bytesIn, bytesLost: 0, redactions: this.redactions }
-    await this.builder.cut({ firstChunk: chunk, lastChunk: chunk }, totals, last)
-  }
-
-  async finish(source: string): Promise<void> {
-    const anchor = { recvTimeUs: this.openedUs, utcUs: this.openedUs, source: 'recorded' as const }
-    this.builder.addAnchor(anchor)
-    await this.cut(true)
-    const writer = await this.writer()
-    await writer.noteSource({ name: source, format: 'tlog', bytes: this.bytesIn, sha256: null })
-    await writer.close(this.closing?.reason ?? 'imported', this.openedUs, this.closing?.closedUs ?? null)
-    await writer.settle()
-    await syncFile(this.partial)
-  }
-}
-
 /** The recording on its way into several flight files. */
 class SplitRecording {
   readonly intake: Intake
   readonly ids: string[] = []
   readonly #gate: FlightGate
+  readonly #recording: string
   readonly #source: string
   readonly #options: ImportOptions
   readonly #flights: SplitFlight[] = []
@@ -133,14 +88,15 @@ class SplitRecording {
   #nowUs = 0
   #tickedUs = 0
 
-  constructor(idStem: string, source: string, options: ImportOptions) {
+  constructor(recording: string, source: string, options: ImportOptions) {
     const { dialect } = options
+    this.#recording = recording
     this.#source = source
     this.#options = options
     this.#gate = new FlightGate({
       open: (openedUs, isNextPart) => {
         const previous = isNextPart ? (this.ids.at(-1) ?? null) : null
-        this.ids.push(`${idStem}-${this.ids.length + 1}`)
+        this.ids.push(`${options.station}-${recording}-${this.ids.length + 1}`)
         this.#flights.push(new SplitFlight(this.ids.at(-1)!, previous, openedUs, options))
         return true
       },
@@ -197,23 +153,39 @@ class SplitRecording {
       await flight.cut(false)
   }
 
-  async finish(): Promise<void> {
+  /** Returns the id of a first flight that another import of the recording published meanwhile. */
+  async finish(): Promise<string | undefined> {
     this.intake.end()
     this.#gate.close('imported', this.#nowUs)
     await this.#finishClosed()
-    for (const { id, partial } of this.#flights) await rename(partial, this.#options.vault.flightPath(id))
-    const [first] = this.#flights
-    if (first !== undefined) syncFolderOf(first.partial)
+    return firstFlightOf(this.#recording, this.#options) ?? this.#publish()
   }
 
+  /** Names the flights, the first last: two imports at once replace each other's others by the same, and one wins it. */
+  #publish(): string | undefined {
+    const [first, ...others] = this.#flights
+    if (first === undefined) return undefined
+    this.#removeLeftovers()
+    for (const { partial } of others) partial.replace()
+    syncFolderOf(first.partial.path)
+    return first.partial.publish() ? undefined : first.id
+  }
+
+  /** Removes what an interrupted import named otherwise, under another station; not what one at work names just now. */
+  #removeLeftovers(): void {
+    const { vault } = this.#options
+    const mine = this.#flights.map(({ partial }) => partial)
+    const leftovers = vault
+      .flightIds()
+      .filter((id) => splitPartOf(id, this.#recording) !== undefined && !this.ids.includes(id))
+    if (leftovers.length === 0 || isContested(vault, this.#recording, mine)) return
+    for (const id of leftovers) rmSync(vault.flightPath(id), { force: true })
+  }
+
+  /** Removes what was not published. */
   async discard(): Promise<void> {
-    for (const flight of this.#flights.slice(this.#finished)) {
-      await flight.writer().then(
-        (writer) => writer.release(),
-        () => {},
-      )
-    }
-    for (const { partial } of this.#flights) await unlink(partial).catch(() => {})
+    for (const flight of this.#flights.slice(this.#finished)) await flight.release()
+    for (const { partial } of this.#flights) partial.discard()
   }
 
   async #finishClosed(): Promise<void> {

@@ -4,6 +4,7 @@
  *     records ──┬── flight is on ──▶ output
  *               └── none is on ────▶ preroll (the last half minute goes into the next flight), else outside
  */
+import { vehicleName } from '../../mavlink/vehicles.js'
 import type { Closing } from '../tail/chunk.js'
 import { FlightRules } from './flight-rules.js'
 import type { Ending } from './flight-rules.js'
@@ -14,8 +15,8 @@ import type { RecordKind } from '../segment/records.js'
 
 /** Where the flights go: the recorder, or an import that is split. False: there is no room, it is lost or tried again. */
 export interface FlightOutput {
-  /** Begins a flight; `previousPart` says that it goes on from the one before. */
-  open(openedUs: number, previousPart: boolean): boolean
+  /** Begins a flight; `isNextPart` says that it goes on from the one before. */
+  open(openedUs: number, isNextPart: boolean): boolean
   record(
     kind: RecordKind,
     link: number,
@@ -41,6 +42,10 @@ export class FlightGate {
   readonly #rules = new FlightRules()
   readonly #preroll = new Preroll()
   readonly #links = new Map<number, LinkLedger>()
+  /** Vehicles that are armed by the events of the flight that is on, or of the part before. */
+  readonly #armed = new Set<string>()
+  /** Whether the last flight ended to go on in another part. */
+  #goesOn = false
   #flightBytes = 0
 
   constructor(output: FlightOutput) {
@@ -63,12 +68,20 @@ export class FlightGate {
   /** An autopilot is alive: begins a flight where none is on. Comes before the record of the same heartbeat. */
   heartbeat(sysid: number, armed: boolean, recvTimeUs: number): void {
     this.#rules.heartbeat(sysid, armed, recvTimeUs)
-    if (!this.#rules.isOpen) this.#begin(recvTimeUs, false)
+    if (!this.#rules.isOpen) this.#begin(recvTimeUs)
+    // One that was armed before the flight began brings no event of its own.
+    if (armed) this.event('armed', vehicleName(sysid), recvTimeUs)
   }
 
-  /** Something happened to a vehicle or a link; it is noted if a flight is on. */
+  /** Something happened to a vehicle or a link; it is noted if a flight is on and does not know it yet. */
   event(kind: string, detail: string, recvTimeUs: number): void {
-    if (this.#rules.isOpen) this.#output.event({ kind, detail, recvTimeUs })
+    if (kind === 'disarmed') this.#armed.delete(detail)
+    if (!this.#rules.isOpen) return
+    if (kind === 'armed') {
+      if (this.#armed.has(detail)) return
+      this.#armed.add(detail)
+    }
+    this.#output.event({ kind, detail, recvTimeUs })
   }
 
   readonly record = (
@@ -88,7 +101,7 @@ export class FlightGate {
   tick(nowUs: number): void {
     const ending = this.#rules.ending(nowUs, this.#flightBytes)
     if (ending === undefined || !this.#end(ending, nowUs)) return
-    if (ending.nextPart) this.#begin(nowUs, true)
+    if (ending.nextPart) this.#begin(nowUs)
   }
 
   /** Ends the flight that is on; false where none is, or where its end finds no room yet. */
@@ -99,13 +112,16 @@ export class FlightGate {
   #end({ reason, nextPart }: Ending, nowUs: number): boolean {
     if (!this.#rules.isOpen || !this.#output.close({ reason, closedUs: nowUs })) return false
     this.#rules.end(nextPart)
+    this.#goesOn = nextPart
+    if (!nextPart) this.#armed.clear()
     return true
   }
 
-  #begin(nowUs: number, previousPart: boolean): void {
-    if (!this.#output.open(this.#preroll.beginsAtUs(nowUs), previousPart)) return
+  #begin(nowUs: number): void {
+    if (!this.#output.open(this.#preroll.beginsAtUs(nowUs), this.#goesOn)) return
     this.#flightBytes = 0
     this.#rules.begin(nowUs)
+    for (const detail of this.#armed) this.#output.event({ kind: 'armed', detail, recvTimeUs: nowUs })
     this.#preroll.drain(nowUs, (kind, link, timeUs, bytes, start, end) => {
       this.ledger(link).outsideBytes -= end - start
       this.#store(kind, link, timeUs, bytes, start, end)

@@ -31,7 +31,7 @@ export class Recorder {
   readonly #ring: RingWriter
   /** What was lost since the ring was last full, by link. */
   readonly #gaps = new Map<number, Gap>()
-  readonly #stopped: Promise<void>
+  readonly #stopped: Promise<number>
   /** Bytes lost so far, by link. */
   readonly lostBytes = new Map<number, number>()
 
@@ -50,7 +50,7 @@ export class Recorder {
         else if (message.kind === 'stored') options.onStored(message)
         else if (message.kind === 'closed') options.onClosed(message.flightId, message.reason)
         else if (message.kind === 'failed') options.onFatal(new Fault(message.fault))
-        else resolve()
+        else resolve(message.leftBytes)
       })
     })
   }
@@ -88,19 +88,22 @@ export class Recorder {
     this.#json(ANCHOR, anchor.recvTimeUs, anchor)
   }
 
-  /** Ends the flight that is on and has it stored at once; false where there is no room even for that. */
+  /** Ends the flight that is on and has it stored at once; false where there is no room even for that: try again. */
   close(closing: Closing): boolean {
     this.#writeGaps(true)
+    // A gap belongs to the flight it is in, so the flight does not end before it is told.
+    if (this.#gaps.size > 0) return false
     const done = this.#json(CLOSE, closing.closedUs, closing)
     this.#say('pump')
     return done
   }
 
-  /** Everything that was given is stored and closed when this resolves, or recovered at the next start. */
-  async stop(): Promise<void> {
+  /** Everything that was given is stored and closed when this resolves, but for the bytes that it returns. */
+  async stop(): Promise<number> {
     this.#say('stop')
-    await this.#stopped
+    const leftBytes = await this.#stopped
     await this.#worker.terminate()
+    return leftBytes
   }
 
   #lose(link: number, timeUs: number, bytes: number): void {

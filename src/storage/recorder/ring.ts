@@ -99,6 +99,11 @@ export class RingReader {
     this.#counters = new Int32Array(counters)
   }
 
+  /** Bytes that wait to be read. */
+  get used(): number {
+    return (Atomics.load(this.#counters, WRITTEN) - Atomics.load(this.#counters, READ)) >>> 0
+  }
+
   /** Gives entries to `sink` until it declines one or none is left. */
   drain(sink: EntrySink): void {
     for (;;) {

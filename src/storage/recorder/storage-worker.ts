@@ -25,13 +25,17 @@ export type FromWorker =
   | { kind: 'ready' }
   | ({ kind: 'stored' } & Stored)
   | { kind: 'closed'; flightId: string; reason: string }
-  | { kind: 'stopped' }
+  | { kind: 'stopped'; leftBytes: number }
   | { kind: 'failed'; fault: FaultParts }
 
 async function run(port: NonNullable<typeof parentPort>): Promise<void> {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- edge: our own recorder starts this thread
   const { vaultDir, ring } = workerData as StorageWorkerData
   const say = (message: FromWorker): void => port.postMessage(message)
+  const stopEarly = (message: ToWorker): void => {
+    if (message === 'stop') endThread(port, 0)
+  }
+  port.on('message', stopEarly)
   const writer = await VaultWriter.start({
     vault: Vault.openOrCreate(vaultDir),
     ring,
@@ -44,12 +48,17 @@ async function run(port: NonNullable<typeof parentPort>): Promise<void> {
   port.on('message', (message: ToWorker) => {
     if (message === 'pump') return writer.pump()
     clearInterval(timer)
-    void writer.stop().then(() => {
-      say({ kind: 'stopped' })
-      port.close()
-    })
+    void writer.stop().then((leftBytes) => endThread(port, leftBytes))
   })
+  port.off('message', stopEarly)
   say({ kind: 'ready' })
+}
+
+/** Says that all is stored but `leftBytes`, and lets the thread end. */
+function endThread(port: NonNullable<typeof parentPort>, leftBytes: number): void {
+  const message: FromWorker = { kind: 'stopped', leftBytes }
+  port.postMessage(message)
+  port.close()
 }
 
 /** A Fault crosses threads as its parts; any other error ends the thread, and the station with it. */

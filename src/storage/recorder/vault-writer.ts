@@ -6,15 +6,17 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { monotonicUs } from '../../base/clock.js'
-import { Fault, faultLines, reasonOf } from '../../base/fault.js'
+import { Fault, errnoOf, faultLines, reasonOf } from '../../base/fault.js'
 import type { Log } from '../../base/log.js'
 import type { Dialect } from '../../mavlink/dialect.js'
 import { CLOSE, ChunkWriter } from '../tail/chunk.js'
+import type { Chunk } from '../tail/chunk.js'
 import { SEGMENT_BYTES } from '../flight/flight-builder.js'
 import type { FlightHead } from '../flight/flight.js'
 import { LiveFlight } from '../flight/live-flight.js'
 import { FRAME, NOISE } from '../segment/records.js'
 import { recover } from './recovery.js'
+import type { Recovered } from './recovery.js'
 import { RingReader } from './ring.js'
 import type { SharedRing } from './ring.js'
 import type { Sqlite } from '../flight/sqlite.js'
@@ -97,7 +99,8 @@ export class VaultWriter {
   /** Recovers what was left, then begins. Errors: what recovery and the tails throw. */
   static async start(options: VaultWriterOptions): Promise<VaultWriter> {
     const lock = await lockVault(options.vault)
-    const { flightIds, lastSequence } = await recover(options.vault, options.dialect)
+    const { flightIds, problems, lastSequence } = await recoverAtLast(options)
+    for (const problem of problems) options.log.error(problem)
     for (const id of flightIds) options.log.warn(`flight ${id} had been cut off: recovered and closed`)
     return new VaultWriter(options, lock, lastSequence)
   }
@@ -110,13 +113,22 @@ export class VaultWriter {
     } while (this.#storeChunk())
   }
 
-  /** Stores and closes what came; a card that refuses is not waited for: the next start recovers. */
-  async stop(): Promise<void> {
+  /**
+   * Stores and closes what came; returns the bytes of the ring that could not be stored. A card that refuses is not
+   * waited for: the next start recovers what the tails hold.
+   */
+  async stop(): Promise<number> {
     this.#stopping = true
-    this.pump()
-    await this.#work
+    // A backlog fills the tails; the commits behind free them again.
+    for (let before = -1; before !== this.#sequence + this.#tails.committedSequence;) {
+      before = this.#sequence + this.#tails.committedSequence
+      this.pump()
+      await this.#work
+    }
     this.#tails.close()
     await this.#lock.close()
+    const inChunk = this.#flight === undefined || this.#chunk.isEmpty ? 0 : this.#chunk.length
+    return this.#ring.used + inChunk
   }
 
   /** Takes a ring entry into the chunk; false when the chunk must be stored first. */
@@ -149,15 +161,13 @@ export class VaultWriter {
     const flight = this.#flight
     if (flight === undefined || this.#chunk.isEmpty) return false
     const beganUs = monotonicUs()
-    try {
-      const chunk = this.#tails.append(this.#chunk, this.#sequence + 1)
-      if (chunk === undefined) throw tailsFullFault(flight.head.id)
-      flight.take(chunk)
-    } catch (error) {
-      this.#report(flight, error)
+    const chunk = this.#append(flight)
+    if (chunk === undefined) {
+      this.#cut(flight)
       return false
     }
     this.#sequence++
+    flight.take(chunk)
     this.#announce(flight, monotonicUs() - beganUs)
     if (this.#chunkCloses) this.#closeFlight(flight)
     else {
@@ -165,6 +175,19 @@ export class VaultWriter {
       this.#cutIfDue(flight)
     }
     return true
+  }
+
+  /** Makes the chunk durable, or leaves it for the next time. */
+  #append(flight: LiveFlight): Chunk | undefined {
+    try {
+      const chunk = this.#tails.append(this.#chunk, this.#sequence + 1)
+      // Tails that are full while a backlog is worked off are no fault: the commit behind will free one.
+      if (chunk === undefined && this.#told.has(COMMIT_FAULT)) throw tailsFullFault(flight.head.id)
+      return chunk
+    } catch (error) {
+      this.#report(flight, error)
+      return undefined
+    }
   }
 
   #announce(flight: LiveFlight, flushUs: number): void {
@@ -186,12 +209,21 @@ export class VaultWriter {
 
   #cutIfDue(flight: LiveFlight): void {
     const old = monotonicUs() - this.#segmentSinceUs >= SEGMENT_AGE_US
-    if (this.#cutting || !(flight.pendingBytes >= SEGMENT_BYTES || old || this.#tails.isNearlyFull)) return
+    if (flight.pendingBytes >= SEGMENT_BYTES || old || this.#tails.isNearlyFull) this.#cut(flight)
+  }
+
+  /** Begins to make a segment of what was gathered, unless one is being made. */
+  #cut(flight: LiveFlight): void {
+    if (this.#cutting || flight.pendingBytes === 0) return
+    try {
+      this.#tails.switch()
+    } catch (error) {
+      return this.#report(flight, error)
+    }
     this.#segmentSinceUs = monotonicUs()
     this.#cutting = true
-    this.#tails.switch()
     this.#behind(async () => {
-      await this.#commit(flight, false)
+      await this.#commit(flight, () => flight.cut())
       this.#cutting = false
     })
   }
@@ -200,8 +232,8 @@ export class VaultWriter {
     this.#flight = undefined
     this.#chunkCloses = false
     this.#behind(async () => {
-      await this.#commit(flight, true)
-      await this.#untilDone(flight, () => flight.finish('shutdown'))
+      await this.#commit(flight, () => flight.end('shutdown'))
+      await flight.settle()
       this.#options.onClosed(flight.head.id, flight.closing?.reason ?? 'shutdown')
     })
   }
@@ -213,28 +245,21 @@ export class VaultWriter {
     })
   }
 
-  async #commit(flight: LiveFlight, last: boolean): Promise<void> {
+  /** Commits by `cut`, and again until the card takes it. */
+  async #commit(flight: LiveFlight, cut: () => Promise<void>): Promise<void> {
     const through = flight.lastChunk
-    let first = true
-    await this.#untilDone(flight, async () => {
-      const work = first ? flight.cut(last) : flight.retry()
-      first = false
-      await work
-    })
-    this.#tails.committed(through)
-    this.#over(COMMIT_FAULT)
-  }
-
-  async #untilDone(flight: LiveFlight, attempt: () => Promise<void>): Promise<void> {
-    for (;;) {
+    for (let attempt = cut; ; attempt = () => flight.retry()) {
       try {
-        return await attempt()
+        await attempt()
+        break
       } catch (error) {
         this.#report(flight, error)
         if (this.#stopping) throw new Stopped()
         await sleep(RETRY_MS)
       }
     }
+    this.#tails.committed(through)
+    this.#over(COMMIT_FAULT)
   }
 
   /** Between the steps of encoding: what is due is made durable first. */
@@ -242,21 +267,39 @@ export class VaultWriter {
     if (monotonicUs() - this.#lastPumpUs >= CHUNK_US) this.pump()
   }
 
-  /** Tells a fault once, until it is over. */
+  /** Tells a fault once, until it is over. A mistake of ours is thrown on: the thread ends, and the station with it. */
   #report(flight: LiveFlight, error: unknown): void {
+    if (!isOfTheWorld(error)) throw error
     const fault = error instanceof Fault ? error : commitFault(flight.head.id, error)
     if (!this.#told.has(fault.code)) this.#options.log.error(faultLines(fault))
     this.#told.add(fault.code)
   }
 
   #over(...codes: string[]): void {
-    for (const code of codes)
-      if (this.#told.delete(code)) this.#options.log.info(`${code} is over: nothing was lost by it`)
+    for (const code of codes) if (this.#told.delete(code)) this.#options.log.info(`${code} is over`)
   }
 }
 
 /** The program ends, and the card still refuses. */
 class Stopped extends Error {}
+
+/** The card or the system refused; an error without a code is a mistake of ours. */
+function isOfTheWorld(error: unknown): boolean {
+  return error instanceof Fault || errnoOf(error) !== ''
+}
+
+/** Recovers, and where the card takes nothing waits until it does: meanwhile what comes in gathers in the ring. */
+async function recoverAtLast({ vault, dialect, log }: VaultWriterOptions): Promise<Recovered> {
+  for (let told = false; ; told = true) {
+    try {
+      return await recover(vault, dialect)
+    } catch (error) {
+      if (!isOfTheWorld(error)) throw error
+      if (!told) log.error(faultLines(recoveryFault(vault.dir, error)))
+      await sleep(RETRY_MS)
+    }
+  }
+}
 
 function headOf(bytes: Uint8Array, start: number, end: number): FlightHead {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- edge: our own recorder wrote it into the ring
@@ -283,5 +326,17 @@ function tailsFullFault(flightId: string): Fault {
     found: 'both tails are full, as its file took no segment for so long',
     hint: 'What comes in now waits in memory only, and is lost when that is full: free disk space, check the card.',
     recovery: 'retry',
+  })
+}
+
+function recoveryFault(dir: string, cause: unknown): Fault {
+  return new Fault({
+    code: 'GL-VAULT-05',
+    op: 'recover what was cut off in',
+    subject: dir,
+    found: reasonOf(cause),
+    hint: 'It is tried again; until then what comes in waits in memory. Free disk space, check the card.',
+    recovery: 'retry',
+    cause,
   })
 }

@@ -20,6 +20,8 @@ export const PAGE_BYTES = 4096
 
 /** Magic, crc, length and generation (4 each), sequence (8) (bytes). */
 const FIXED_BYTES = 24
+/** Where the sequence stands; also in the empty page that a tail without chunks begins with. */
+export const SEQUENCE_OFFSET = 16
 /** The checksum covers everything from here on. */
 const CHECKED_FROM = 8
 
@@ -102,7 +104,7 @@ export class ChunkWriter {
     view.setUint32(0, CHUNK_MAGIC, true)
     view.setUint32(8, length, true)
     view.setUint32(12, generation, true)
-    view.setBigUint64(16, BigInt(sequence), true)
+    view.setBigUint64(SEQUENCE_OFFSET, BigInt(sequence), true)
     view.setUint32(4, crc32(bytes.subarray(CHECKED_FROM, length)), true)
     return bytes
   }
@@ -141,7 +143,7 @@ export function chunkAt(bytes: Uint8Array, start: number): Chunk | undefined {
   const itemsAt = source.at
   return {
     generation: view.getUint32(12, true),
-    sequence: Number(view.getBigUint64(16, true)),
+    sequence: Number(view.getBigUint64(SEQUENCE_OFFSET, true)),
     head,
     length,
     read: (sink) => readItems(new ByteReader(bytes, itemsAt, start + length), sink),

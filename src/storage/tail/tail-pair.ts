@@ -20,8 +20,13 @@ export class TailPair {
     this.#current = Tail.open(vault.tailPath(0))
     this.#other = Tail.open(vault.tailPath(1))
     this.#committed = committed
-    this.#current.restart()
-    this.#other.restart()
+    this.#current.restart(committed)
+    this.#other.restart(committed)
+  }
+
+  /** Chunks up to this one are in segments. */
+  get committedSequence(): number {
+    return this.#committed
   }
 
   /** The current tail should be emptied, whatever its records are worth as a segment. */
@@ -31,7 +36,7 @@ export class TailPair {
 
   /** Makes the chunk durable; undefined where neither tail has room for it. Errors: the tail's Fault. */
   append(chunk: ChunkWriter, sequence: number): Chunk | undefined {
-    if (this.#isFree(this.#current)) this.#current.restart()
+    if (this.#isFree(this.#current)) this.#current.restart(this.#committed)
     const pages = Math.ceil(chunk.length / PAGE_BYTES) * PAGE_BYTES
     if (this.#current.room < pages && !this.switch()) return undefined
     return this.#current.append(chunk, sequence)
@@ -41,7 +46,7 @@ export class TailPair {
   switch(): boolean {
     if (this.#other.lastSequence > this.#committed) return false
     const next = this.#other
-    if (this.#isFree(next)) next.restart()
+    if (this.#isFree(next)) next.restart(this.#committed)
     this.#other = this.#current
     this.#current = next
     return true
@@ -55,7 +60,7 @@ export class TailPair {
   /** Lets go of the files; those that hold nothing but what segments hold are marked so. */
   close(): void {
     for (const tail of [this.#current, this.#other]) {
-      if (this.#isFree(tail)) tail.restart()
+      if (this.#isFree(tail)) tail.restart(this.#committed)
       tail.close()
     }
   }

@@ -15,7 +15,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { Fault, reasonOf } from '../../base/fault.js'
-import { PAGE_BYTES, chunkAt } from './chunk.js'
+import { PAGE_BYTES, SEQUENCE_OFFSET, chunkAt } from './chunk.js'
 import type { Chunk, ChunkPlace, ChunkWriter } from './chunk.js'
 import { syncFolderOf } from '../vault/vault.js'
 
@@ -74,11 +74,14 @@ export class Tail {
 
   /**
    * Begins again at the front: all its chunks are committed elsewhere. The card is told, too: recovery must not bring
-   * back a flight that was closed, handed over and deleted.
+   * back a flight that was closed, handed over and deleted. `sequence`: of the last chunk of the vault; the empty page
+   * keeps it, so that numbers go on.
    */
-  restart(): void {
+  restart(sequence: number): void {
+    const page = new Uint8Array(PAGE_BYTES)
+    new DataView(page.buffer).setBigUint64(SEQUENCE_OFFSET, BigInt(sequence), true)
     try {
-      writeSync(this.#file, new Uint8Array(PAGE_BYTES), 0, PAGE_BYTES, 0)
+      writeSync(this.#file, page, 0, PAGE_BYTES, 0)
       fdatasyncSync(this.#file)
     } catch (cause) {
       throw tailFault('clear', this.path, cause)
@@ -127,6 +130,16 @@ export function readTail(path: string): Chunk[] {
     chunks.push(chunk)
     at += Math.ceil(chunk.length / PAGE_BYTES) * PAGE_BYTES
   }
+}
+
+/** Sequence of the last chunk that the tail holds or, empty, held; 0 where there never was one. */
+export function lastSequenceIn(path: string): number {
+  const last = readTail(path).at(-1)
+  if (last !== undefined || !existsSync(path)) return last?.sequence ?? 0
+  const page = readFileSync(path).subarray(0, PAGE_BYTES)
+  const view = new DataView(page.buffer, page.byteOffset, page.length)
+  const isEmpty = page.length === PAGE_BYTES && view.getUint32(0, true) === 0
+  return isEmpty ? Number(view.getBigUint64(SEQUENCE_OFFSET, true)) : 0
 }
 
 function follows(chunk: ChunkPlace, before: ChunkPlace): boolean {
