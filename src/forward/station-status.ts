@@ -60,7 +60,7 @@ export function makeRunDir(dir: string): void {
   }
 }
 
-/** Replaces the status file whole, so that a reader never sees half of one. It lies in memory: nothing is flushed. */
+/** Replaces the status file whole, so that a reader never sees half of one. It is not flushed: after a power cut it means nothing. */
 export function writeStatusFile(path: string, status: StationStatus): void {
   mkdirSync(dirname(path), { recursive: true })
   writeFileSync(`${path}.new`, `${JSON.stringify(status, null, 1)}\n`, { mode: 0o640 })
