@@ -268,6 +268,7 @@ class RunningStation implements Station {
         flight: stored.flightId,
         sequence: stored.sequence,
         bytes: stored.bytes,
+        flushMs: stored.flushUs / 1000,
         slowFlushes: stored.slowFlushes,
       },
       backlogBytes: this.#recorder.backlogBytes,

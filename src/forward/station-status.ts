@@ -35,7 +35,15 @@ export interface StationStatus {
   recovered: boolean
   flight: string | null
   /** The last chunk that is on the card: what it held is never lost. */
-  stored: { flight: string; sequence: number; bytes: number; slowFlushes: number } | null
+  stored: {
+    flight: string
+    sequence: number
+    /** Bytes of the flight that are on the card. */
+    bytes: number
+    /** How long its flush took, and how many took longer than the promise of one second allows. */
+    flushMs: number
+    slowFlushes: number
+  } | null
   /** Waiting in memory for the storage worker (bytes). */
   backlogBytes: number
   /** Nothing keeps the uplinks shut. */

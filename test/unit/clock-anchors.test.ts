@@ -81,9 +81,11 @@ describe('Late truth', () => {
     expect(anchors.bests.map(({ utcUs, recvTimeUs }) => utcUs - recvTimeUs)).toEqual([OFFSET + stepUs])
   })
 
-  test('an observation that is a second late is no step', () => {
-    const late = [seen('gps', 0), seen('gps', S, OFFSET - S), seen('gps', 2 * S, OFFSET - S - 1)]
-    expect(kept(late)).toEqual([late[0], late[2]])
+  test('a vehicle’s time that comes late by whatever, and a system clock by a second, is no step', () => {
+    const late = [seen('gps', 0), seen('gps', S, OFFSET - S), seen('gps', 2 * S, OFFSET - 5 * S)]
+    expect(kept(late)).toEqual([late[0]])
+    const set = [seen('system', 0), seen('system', S, OFFSET - S), seen('system', 2 * S, OFFSET - S - 1)]
+    expect(kept(set)).toEqual([set[0], set[2]])
   })
 
   test('the best so far of every source is what another flight starts with', () => {

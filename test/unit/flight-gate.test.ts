@@ -6,6 +6,7 @@ import type { FlightOutput } from '../../src/storage/intake/flight-gate.js'
 import { FRAME, NOISE } from '../../src/storage/segment/records.js'
 import type { RecordKind } from '../../src/storage/segment/records.js'
 import { bytes, concat, filler } from '../support/frames.js'
+// long because every history is told to the same gate, by the same few helpers below
 
 const S = 1e6
 const MIN = 60 * S

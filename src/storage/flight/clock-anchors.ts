@@ -8,7 +8,10 @@ import type { ClockAnchor } from './flight.js'
 
 /** One anchor per source and window (µs): enough to follow a crystal that drifts 50 µs a second. */
 const WINDOW_US = 60e6
-/** An observation further than this from the best of its window is of a clock that was set, not a message's delay (µs). */
+/**
+ * An observation further than this from the best of its window is of a clock that was set (µs). Back only a clock of this
+ * machine is set: a vehicle's time that is too small came late over the radio.
+ */
 const STEP_US = 1e6
 
 interface Window {
@@ -22,7 +25,7 @@ export class ClockAnchors {
   /** Takes one observation; returns an anchor to keep: the first, also after a step, at once, then each window's best. */
   observe(seen: ClockAnchor): ClockAnchor | undefined {
     const window = this.#windows.get(seen.source)
-    if (window === undefined || Math.abs(offsetUs(seen) - offsetUs(window.best)) > STEP_US) {
+    if (window === undefined || isStep(seen, window.best)) {
       this.#windows.set(seen.source, { sinceUs: seen.recvTimeUs, best: seen })
       return seen
     }
@@ -39,6 +42,11 @@ export class ClockAnchors {
 }
 
 const offsetUs = (anchor: ClockAnchor): number => anchor.utcUs - anchor.recvTimeUs
+
+function isStep(seen: ClockAnchor, best: ClockAnchor): boolean {
+  const movedUs = offsetUs(seen) - offsetUs(best)
+  return movedUs > STEP_US || (movedUs < -STEP_US && seen.source !== 'gps')
+}
 
 /** Which source is believed first. */
 const TRUST: readonly ClockAnchor['source'][] = ['recorded', 'gps', 'ntp', 'system']
