@@ -133,6 +133,7 @@ class RunningStation implements Station {
     this.#gate.close('shutdown', monotonicUs())
     const leftBytes = await this.#recorder.stop()
     this.#writeStatus()
+    this.#log.info(statusLine(this.#status()))
     if (leftBytes === 0) this.#log.info('stopped: all flights are stored and closed')
     else this.#log.error(`stopped: ${leftBytes} bytes in memory could not be stored any more, and are lost`)
     this.#socket.close()

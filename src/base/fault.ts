@@ -48,9 +48,11 @@ export function faultLines(fault: Fault): string {
   return [head, ...fault.hint.split('\n').map((line) => indent + line)].join('\n')
 }
 
-/** The text of whatever was thrown; errors of the system by their own words. */
+/** The text of whatever was thrown; of the system's errors (`EISDIR: illegal …, read 'x'`) only the words in the middle. */
 export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  if (!(error instanceof Error)) return String(error)
+  const words = /^E[A-Z0-9]+: (.*?), \w+(?: '.*')?$/.exec(error.message)
+  return words?.[1] ?? error.message
 }
 
 /** The system's error code (`ENOENT`, `EACCES`) of whatever was thrown, or '' where it has none. */

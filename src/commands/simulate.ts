@@ -7,7 +7,7 @@ interface Options {
   duration: number
   seed: number
   byteLoss: number
-  unplugAt: number[]
+  unplugAt?: number[]
   unplugFor: number
   wireLog?: string
   speed: number
@@ -20,11 +20,11 @@ export function simulateCommand(): Command {
     .argument('<link>', 'path at which the serial device appears')
     .option('--duration <seconds>', 'how long it flies', number, 120)
     .option('--seed <number>', 'the same seed makes the same flight', number, 1)
-    .option('--byte-loss <probability>', 'of each byte to be lost, 0 to 1', number, 0)
-    .option('--unplug-at <seconds>', 'pull the plug then; may be given several times', collect, [])
+    .option('--byte-loss <probability>', 'of each byte to be lost, 0 to 1', probability, 0)
+    .option('--unplug-at <seconds>', 'pull the plug then; may be given several times', collect)
     .option('--unplug-for <seconds>', 'and put it back after this long', number, 3)
     .option('--wire-log <file>', 'append exactly the bytes that went onto the wire')
-    .option('--speed <factor>', 'seconds of flight in a second', number, 1)
+    .option('--speed <factor>', 'seconds of flight in a second', positive, 1)
     .option('--json', 'print the counts as one JSON object')
     .addHelpText(
       'after',
@@ -40,7 +40,7 @@ async function fly(link: string, options: Options): Promise<void> {
   const { duration: durationS, seed, byteLoss, speed, wireLog, unplugFor } = options
   const log = createLog()
   const interrupt = new AbortController()
-  process.once('SIGINT', () => interrupt.abort())
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupt.abort())
   log.info(`the device is ${link}; waiting for a program to open it`)
   const result = await simulate({
     link,
@@ -48,8 +48,9 @@ async function fly(link: string, options: Options): Promise<void> {
     seed,
     byteLoss,
     speed,
-    unplugs: options.unplugAt.map((atS) => ({ atS, forS: unplugFor })),
+    unplugs: (options.unplugAt ?? []).map((atS) => ({ atS, forS: unplugFor })),
     ...(wireLog === undefined ? {} : { wireLog }),
+    startUtcMs: Date.now(),
     signal: interrupt.signal,
     onProgress: (timeS, counts) => {
       if (Math.round(timeS) % 10 === 0) log.info(`${timeS.toFixed(0)} s flown, ${counts.frames} frames`)
@@ -69,6 +70,16 @@ function number(text: string): number {
   return value
 }
 
-function collect(text: string, before: number[]): number[] {
-  return [...before, number(text)]
+function probability(text: string): number {
+  if (number(text) > 1) throw new InvalidArgumentError('It is a number from 0 to 1.')
+  return number(text)
+}
+
+function positive(text: string): number {
+  if (number(text) === 0) throw new InvalidArgumentError('It is a number above 0.')
+  return number(text)
+}
+
+function collect(text: string, before: number[] | undefined): number[] {
+  return [...(before ?? []), number(text)]
 }

@@ -78,9 +78,9 @@ export function writeStatusFile(path: string, status: StationStatus): void {
 /** The minute's line: `recording X, 3 link(s) …`. */
 export function statusLine(status: StationStatus): string {
   const links = status.links.map((link) => {
-    const { name, state, bytesIn, frames, noiseBytes, lostBytes } = link
+    const { name, state, bytesIn, frames, noiseBytes, lostBytes, outsideBytes } = link
     const noise = bytesIn === 0 ? '0' : ((100 * noiseBytes) / bytesIn).toFixed(2)
-    return `${name} ${state}: ${bytesIn} bytes, ${frames} frames, ${noise} % noise, ${lostBytes} bytes lost`
+    return `${name} ${state}: ${bytesIn} bytes, ${frames} frames, ${noise} % noise, ${lostBytes} bytes lost, ${outsideBytes} outside of flights`
   })
   const flight = status.flight === null ? 'no flight' : `recording ${status.flight}`
   const stored =

@@ -197,7 +197,7 @@ test('a vault that cannot be made is said to be', () => {
   writeFileSync(join(dir, 'vault'), 'a file where the vault should be')
   const { code, stderr } = groundlock(['run', '--config', writeStationConfiguration(dir)])
   expect(code).toBe(1)
-  expect(stderr).toMatch(/GL-VAULT-01 {2}cannot make the vault/)
+  expect(stderr).toMatch(/GL-VAULT-01 {2}cannot write to the vault/)
 })
 
 function start(): RunningStation {

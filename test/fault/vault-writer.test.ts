@@ -114,6 +114,25 @@ test.skipIf(!canMount())(
   },
 )
 
+test.skipIf(!canMount())(
+  'a card that is full at the start: what comes waits in memory, and is stored once there is room',
+  async () => {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', vault.dir])
+    mounted = true
+    vault = Vault.openOrCreate(vault.dir)
+    const ring = createSharedRing()
+    const records = fill(ring, HEAD)
+    const starting = start(ring)
+    while (!lines.some((line) => line.includes('GL-VAULT-05'))) await pause(20)
+    execFileSync('mount', ['-o', 'remount,size=64m', vault.dir])
+    const writer = await starting
+    expect(await writer.stop()).toBe(0)
+    expect(lines[0]).toMatch(/^GL-VAULT-05 {2}cannot prepare for recording .*: .*no space left/i)
+    expect(lines[1]).toBe('GL-VAULT-05 is over')
+    expect(await stored()).toEqual({ records, bytesLost: 0, reason: 'shutdown' })
+  },
+)
+
 function start(ring: SharedRing, onSequence: (sequence: number) => void = () => {}): Promise<VaultWriter> {
   const note = (text: string): void => void lines.push(text)
   const log: Log = { info: note, warn: note, error: note }

@@ -226,7 +226,7 @@ test('a vault that may not be written to is a fault, and stays as it is', () => 
   })
   chmodSync(vault, 0o755)
   chmodSync(join(vault, 'flights'), 0o755)
-  expect(stderr).toMatch(/^GL-IMPORT-04 {2}cannot store .*: .*\n {14}The vault must be writable/)
+  expect(stderr).toMatch(/^GL-VAULT-01 {2}cannot write to the vault .*: permission denied\./)
   expect(status).toBe(EXIT_CODE.fault)
   expect(readdirSync(join(vault, 'flights'))).toEqual(before)
 })

@@ -36,5 +36,5 @@ test('a failure without a name of its own keeps the words of the system', () => 
 test('a device that runs at another rate than asked, and one that went away', () => {
   expect(baudFault(DEVICE, 921_600, 115_200).message).toContain('asked for 921600 baud it runs at 115200')
   expect(hangUpFault(DEVICE).message).toBe(`cannot read ${DEVICE}: the device hung up`)
-  expect(hangUpFault(DEVICE, new Error('EIO: i/o error, read')).message).toContain('EIO')
+  expect(hangUpFault(DEVICE, new Error('EIO: i/o error, read')).message).toContain('i/o error')
 })

@@ -16,7 +16,6 @@ import type { FlightHead } from '../flight/flight.js'
 import { LiveFlight } from '../flight/live-flight.js'
 import { FRAME, NOISE } from '../segment/records.js'
 import { recover } from './recovery.js'
-import type { Recovered } from './recovery.js'
 import { RingReader } from './ring.js'
 import type { SharedRing } from './ring.js'
 import type { Sqlite } from '../flight/sqlite.js'
@@ -88,21 +87,35 @@ export class VaultWriter {
   /** Codes of faults that were told and last still. */
   readonly #told = new Set<string>()
 
-  private constructor(options: VaultWriterOptions, lock: Sqlite, lastSequence: number) {
+  private constructor(options: VaultWriterOptions, lock: Sqlite, tails: TailPair, lastSequence: number) {
     this.#options = options
     this.#lock = lock
     this.#ring = new RingReader(options.ring)
-    this.#tails = new TailPair(options.vault, lastSequence)
+    this.#tails = tails
     this.#sequence = lastSequence
   }
 
-  /** Recovers what was left, then begins. Errors: what recovery and the tails throw. */
+  /**
+   * Recovers what was left, then begins. Where the card takes nothing it waits until it does: meanwhile what comes in
+   * gathers in the ring. Errors: a Fault where another station holds the vault.
+   */
   static async start(options: VaultWriterOptions): Promise<VaultWriter> {
-    const lock = await lockVault(options.vault)
-    const { flightIds, problems, lastSequence } = await recoverAtLast(options)
-    for (const problem of problems) options.log.error(problem)
-    for (const id of flightIds) options.log.warn(`flight ${id} had been cut off: recovered and closed`)
-    return new VaultWriter(options, lock, lastSequence)
+    const { vault, dialect, log } = options
+    const lock = await lockVault(vault)
+    for (let told = false; ; told = true) {
+      try {
+        const { flightIds, problems, lastSequence } = await recover(vault, dialect)
+        const tails = new TailPair(vault, lastSequence)
+        for (const problem of problems) log.error(problem)
+        for (const id of flightIds) log.warn(`flight ${id} had been cut off: recovered and closed`)
+        if (told) log.info('GL-VAULT-05 is over')
+        return new VaultWriter(options, lock, tails, lastSequence)
+      } catch (error) {
+        if (!isOfTheWorld(error)) throw error
+        if (!told) log.error(faultLines(recoveryFault(vault.dir, error)))
+        await sleep(RETRY_MS)
+      }
+    }
   }
 
   /** Takes all that the ring holds and makes it durable, as far as there is room. */
@@ -288,19 +301,6 @@ function isOfTheWorld(error: unknown): boolean {
   return error instanceof Fault || errnoOf(error) !== ''
 }
 
-/** Recovers, and where the card takes nothing waits until it does: meanwhile what comes in gathers in the ring. */
-async function recoverAtLast({ vault, dialect, log }: VaultWriterOptions): Promise<Recovered> {
-  for (let told = false; ; told = true) {
-    try {
-      return await recover(vault, dialect)
-    } catch (error) {
-      if (!isOfTheWorld(error)) throw error
-      if (!told) log.error(faultLines(recoveryFault(vault.dir, error)))
-      await sleep(RETRY_MS)
-    }
-  }
-}
-
 function headOf(bytes: Uint8Array, start: number, end: number): FlightHead {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- edge: our own recorder wrote it into the ring
   return JSON.parse(new TextDecoder().decode(bytes.slice(start, end))) as FlightHead
@@ -332,7 +332,7 @@ function tailsFullFault(flightId: string): Fault {
 function recoveryFault(dir: string, cause: unknown): Fault {
   return new Fault({
     code: 'GL-VAULT-05',
-    op: 'recover what was cut off in',
+    op: 'prepare for recording',
     subject: dir,
     found: reasonOf(cause),
     hint: 'It is tried again; until then what comes in waits in memory. Free disk space, check the card.',

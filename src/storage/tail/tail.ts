@@ -12,6 +12,7 @@ import {
   openSync,
   readFileSync,
   renameSync,
+  rmSync,
   writeSync,
 } from 'node:fs'
 import { Fault, reasonOf } from '../../base/fault.js'
@@ -109,6 +110,9 @@ function makeTail(path: string): void {
     const zeros = new Uint8Array(TAIL_BYTES)
     for (let done = 0; done < TAIL_BYTES;) done += writeSync(file, zeros, done)
     fsyncSync(file)
+  } catch (error) {
+    rmSync(aside, { force: true })
+    throw error
   } finally {
     closeSync(file)
   }

@@ -8,7 +8,9 @@
  */
 import { randomBytes } from 'node:crypto'
 import {
+  accessSync,
   closeSync,
+  constants,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -51,8 +53,10 @@ export class Vault {
     const vault = new Vault(dir)
     try {
       mkdirSync(vault.flightsDir, { recursive: true, mode: 0o750 })
+      accessSync(vault.dir, constants.W_OK)
+      accessSync(vault.flightsDir, constants.W_OK)
     } catch (cause) {
-      throw vaultFault('make', dir, cause)
+      throw vaultFault('write to', dir, cause)
     }
     return vault
   }
@@ -138,7 +142,7 @@ export function syncFolderOf(path: string): void {
 }
 
 function vaultFault(op: string, dir: string, cause: unknown): Fault {
-  const missing = errnoOf(cause) === 'ENOENT'
+  const missing = op === 'open' && errnoOf(cause) === 'ENOENT'
   return new Fault({
     code: 'GL-VAULT-01',
     op: `${op} the vault`,
