@@ -6,7 +6,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { monotonicUs } from '../../base/clock.js'
-import { Fault, errnoOf, faultLines, reasonOf } from '../../base/fault.js'
+import { Fault, faultLines } from '../../base/fault.js'
 import type { Log } from '../../base/log.js'
 import type { Dialect } from '../../mavlink/dialect.js'
 import { CLOSE, ChunkWriter } from '../tail/chunk.js'
@@ -19,6 +19,14 @@ import { recover } from './recovery.js'
 import { RingReader } from './ring.js'
 import type { SharedRing } from './ring.js'
 import type { Sqlite } from '../flight/sqlite.js'
+import {
+  COMMIT_FAULT,
+  TAILS_FULL,
+  commitFault,
+  isOfTheWorld,
+  recoveryFault,
+  tailsFullFault,
+} from './storing-fault.js'
 import { TAIL_FAULT } from '../tail/tail.js'
 import { TailPair } from '../tail/tail-pair.js'
 import type { Vault } from '../vault/vault.js'
@@ -41,10 +49,6 @@ const SLOW_FLUSH_US = 100_000
 
 /** Pause before a commit that failed is tried again (ms). */
 const RETRY_MS = 2000
-
-/** Flight file, both tails: what refuses, by the code of its fault. */
-const COMMIT_FAULT = 'GL-VAULT-02'
-const TAILS_FULL = 'GL-VAULT-04'
 
 /** What the rest of the program is told after each durable chunk. */
 export interface Stored {
@@ -296,47 +300,7 @@ export class VaultWriter {
 /** The program ends, and the card still refuses. */
 class Stopped extends Error {}
 
-/** The card or the system refused; an error without a code is a mistake of ours. */
-function isOfTheWorld(error: unknown): boolean {
-  return error instanceof Fault || errnoOf(error) !== ''
-}
-
 function headOf(bytes: Uint8Array, start: number, end: number): FlightHead {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- edge: our own recorder wrote it into the ring
   return JSON.parse(new TextDecoder().decode(bytes.slice(start, end))) as FlightHead
-}
-
-function commitFault(flightId: string, cause: unknown): Fault {
-  return new Fault({
-    code: COMMIT_FAULT,
-    op: 'commit to flight',
-    subject: flightId,
-    found: reasonOf(cause),
-    hint: 'What came in waits in the tails and in memory, and is tried again: free disk space, check the card.',
-    recovery: 'retry',
-    cause,
-  })
-}
-
-function tailsFullFault(flightId: string): Fault {
-  return new Fault({
-    code: TAILS_FULL,
-    op: 'store durably for flight',
-    subject: flightId,
-    found: 'both tails are full, as its file took no segment for so long',
-    hint: 'What comes in now waits in memory only, and is lost when that is full: free disk space, check the card.',
-    recovery: 'retry',
-  })
-}
-
-function recoveryFault(dir: string, cause: unknown): Fault {
-  return new Fault({
-    code: 'GL-VAULT-05',
-    op: 'prepare for recording',
-    subject: dir,
-    found: reasonOf(cause),
-    hint: 'It is tried again; until then what comes in waits in memory. Free disk space, check the card.',
-    recovery: 'retry',
-    cause,
-  })
 }
