@@ -1,0 +1,37 @@
+#!/usr/bin/env node
+/**
+ * The long form of a proof: `npm run soak:NAME`. Without a name it lists them. What is run is the test of that name with
+ * larger amounts; GROUNDLOCK_AMOUNT and GROUNDLOCK_SEED set amount and seed.
+ */
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+const SOAKS = {
+  loss: [
+    'test/fuzz/loss.test.ts',
+    'intact frames after lost bytes, random noise, ids made unknown (minutes)',
+  ],
+  fuzz: ['test/fuzz/mutated-frames.test.ts', '10 million mutated frames (minutes)'],
+  kill: ['test/fault/kill.test.ts', '500 SIGKILLs at full flow (half an hour)'],
+  'power-cut': ['test/fault/power-cut.test.ts', '2,000 power cuts, replayed (minutes)'],
+  freeze: ['test/fault/frozen-card.test.ts', 'a card that hangs for 30 s at full flow (a minute)'],
+  full: ['test/fault/full-card.test.ts', 'a card that is full for 10 minutes'],
+  flip: ['test/fault/flipped-bits.test.ts', 'every bit of a flight file flipped, 10,000 cuts (minutes)'],
+}
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const [, , name, ...more] = process.argv
+const file = Object.entries(SOAKS).find(([each]) => each === name)?.[1][0]
+if (file === undefined) {
+  console.log('npm run soak:NAME, where NAME is')
+  for (const [each, [, what]] of Object.entries(SOAKS)) console.log(`  ${each.padEnd(10)} ${what}`)
+  process.exit(name === undefined ? 0 : 2)
+}
+const env = { ...process.env, GROUNDLOCK_SOAK: 'long' }
+const vitest = `${root}node_modules/.bin/vitest`
+const { status } = spawnSync(vitest, ['run', '--disableConsoleIntercept', file, ...more], {
+  cwd: root,
+  env,
+  stdio: 'inherit',
+})
+process.exit(status ?? 1)
