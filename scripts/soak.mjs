@@ -25,7 +25,7 @@ const file = Object.entries(SOAKS).find(([each]) => each === name)?.[1][0]
 if (file === undefined) {
   console.log('npm run soak:NAME, where NAME is')
   for (const [each, [, what]] of Object.entries(SOAKS)) console.log(`  ${each.padEnd(10)} ${what}`)
-  process.exit(name === undefined ? 0 : 2)
+  process.exit(process.argv.length > 2 ? 2 : 0)
 }
 const env = { ...process.env, GROUNDLOCK_SOAK: 'long' }
 const vitest = `${root}node_modules/.bin/vitest`
