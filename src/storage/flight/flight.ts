@@ -42,6 +42,9 @@ export interface FlightEvent {
   detail: string
 }
 
+/** Kind of the event that counts a signing key that was zeroed. */
+export const REDACTED_EVENT = 'redacted'
+
 /** A moment known on two clocks: receive time and UTC (both µs). */
 export interface ClockAnchor {
   recvTimeUs: number

@@ -6,13 +6,11 @@ import type { Dialect } from '../../mavlink/dialect.js'
 import type { Chunk, Closing, ItemSink } from '../tail/chunk.js'
 import { FlightBuilder } from './flight-builder.js'
 import { FlightWriter } from './flight-writer.js'
+import { REDACTED_EVENT } from './flight.js'
 import type { ClockAnchor, CloseReason, FlightEvent, FlightHead, FlightTotals, Gap } from './flight.js'
 import type { RecordKind } from '../segment/records.js'
 import { Tally } from './tally.js'
 import type { Vault } from '../vault/vault.js'
-
-/** Kind of the event that counts a signing key that was zeroed. */
-export const REDACTED_EVENT = 'redacted'
 
 export class LiveFlight implements ItemSink {
   readonly head: FlightHead

@@ -8,9 +8,8 @@ import type { Closing } from '../tail/chunk.js'
 import { ANCHOR, CLOSE, EVENT, GAP } from '../tail/chunk.js'
 import type { ClockAnchor, FlightEvent, FlightHead, Gap } from '../flight/flight.js'
 import type { RecordKind } from '../segment/records.js'
-import { RingWriter, createSharedRing } from './ring.js'
+import { OPEN, RingWriter, createSharedRing } from './ring.js'
 import type { FromWorker, StorageWorkerData, ToWorker } from './storage-worker.js'
-import { OPEN } from './vault-writer.js'
 import type { Stored } from './vault-writer.js'
 
 /** Memory of the worker's heap (MiB): two segments being gathered and one being encoded take 20. */

@@ -12,6 +12,8 @@ export const RING_BYTES = 8 * 1024 * 1024
 const CONTROL_RESERVE_BYTES = 64 * 1024
 
 const HEADER_BYTES = 16
+/** Kind of an entry that begins a flight; its bytes are the head as JSON. The others are a chunk's kinds. */
+export const OPEN = 6
 /** Kind of an entry that only fills the end of the buffer. */
 const FILLER = 255
 

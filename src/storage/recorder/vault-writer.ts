@@ -16,7 +16,7 @@ import type { FlightHead } from '../flight/flight.js'
 import { LiveFlight } from '../flight/live-flight.js'
 import { FRAME, NOISE } from '../segment/records.js'
 import { recover } from './recovery.js'
-import { RingReader } from './ring.js'
+import { OPEN, RingReader } from './ring.js'
 import type { SharedRing } from './ring.js'
 import type { Sqlite } from '../flight/sqlite.js'
 import {
@@ -31,9 +31,6 @@ import { TAIL_FAULT } from '../tail/tail.js'
 import { TailPair } from '../tail/tail-pair.js'
 import type { Vault } from '../vault/vault.js'
 import { lockVault } from '../vault/vault-lock.js'
-
-/** Kind of the ring's entry that begins a flight; its bytes are the head as JSON. The others are a chunk's kinds. */
-export const OPEN = 6
 
 /** A chunk is cut this often (µs): with a flush of up to 100 ms a power cut costs at most a second. */
 export const CHUNK_US = 900_000
