@@ -1,21 +1,12 @@
 #!/usr/bin/env node
 /**
- * The build: the dialect table, then TypeScript to dist/, then the table beside it.
+ * The build: the dialect table, then TypeScript to dist/, then the table beside it, then the bundle that people start.
  * Does nothing when nothing it reads has changed. A failed or interrupted build leaves the last good dist/ alone:
  * everything is made in dist.new/ and takes its place by a rename.
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import {
-  chmodSync,
-  cpSync,
-  existsSync,
-  readFileSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { cpSync, existsSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 process.chdir(join(import.meta.dirname, '..'))
@@ -52,7 +43,7 @@ rmSync('dist.new', { recursive: true, force: true })
 run(join('scripts', 'build-dialect.mjs'))
 run(join('node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.json', '--outDir', 'dist.new')
 cpSync(GENERATED, join('dist.new', 'mavlink', 'generated'), { recursive: true })
-chmodSync(join('dist.new', 'main.js'), 0o755)
+run(join('scripts', 'bundle.mjs'), 'dist.new')
 writeFileSync(join('dist.new', '.stamp'), hash)
 rmSync('dist', { recursive: true, force: true })
 renameSync('dist.new', 'dist')

@@ -99,10 +99,13 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 })
 process.stderr.on('error', () => {})
 
-const argv = process.argv.slice(2)
-const program = await buildProgram(argv)
-try {
-  await program.parseAsync(argv, { from: 'user' })
-} catch (error) {
-  process.exitCode = exitCodeOf(error)
+async function main(argv: readonly string[]): Promise<void> {
+  const program = await buildProgram(argv)
+  try {
+    await program.parseAsync(argv, { from: 'user' })
+  } catch (error) {
+    process.exitCode = exitCodeOf(error)
+  }
 }
+
+void main(process.argv.slice(2))

@@ -222,6 +222,7 @@ class RunningStation implements Station {
   }
 
   #tick(): void {
+    this.#ids.look()
     this.#gate.tick(monotonicUs())
     this.#noteSystemClock()
     this.#writeStatus()

@@ -67,8 +67,8 @@ describe('groundlock', () => {
         .map((name) => readFileSync(join(coverage, name), 'utf8'))
         .join('')
     }
-    expect(loaded(['config', 'explain'])).toContain('commands/config.js')
-    expect(loaded(['--version'])).not.toMatch(/commands\/config|valibot|smol-toml|sqlite3|serialport/)
+    expect(loaded(['config', 'explain'])).toContain('groundlock-config.cjs')
+    expect(loaded(['--version'])).not.toMatch(/groundlock-config|sqlite3|groundlock-serialport/)
   })
 
   it('ends quietly when its reader has seen enough, also with work left', async () => {
@@ -87,7 +87,7 @@ describe('groundlock', () => {
   it('has the threads that keeps a stalled card from stopping the serial port', () => {
     const report = file(
       'report.cjs',
-      `process.on('exit', () => console.error(require('fs').readdirSync('/proc/self/task').length))`,
+      `const fs = require('fs'); fs.stat('/', () => console.error(fs.readdirSync('/proc/self/task').length))`,
     )
     const { stderr } = groundlock(['config', 'explain'], { NODE_OPTIONS: `--require ${report}` })
     expect(Number(stderr)).toBeGreaterThan(16)

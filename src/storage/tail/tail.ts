@@ -3,7 +3,6 @@
  * It is made once and overwritten in place for ever: appending to a file makes the file system commit its journal with
  * every flush, eight bytes on the card for one of telemetry.
  */
-import { randomInt } from 'node:crypto'
 import {
   closeSync,
   existsSync,
@@ -99,7 +98,7 @@ export class Tail {
 
 /** A generation: any number of 32 bits but 0. */
 function randomGeneration(): number {
-  return randomInt(1, 2 ** 32)
+  return crypto.getRandomValues(new Uint32Array(1))[0]! || 1
 }
 
 /** Zeros, on the card before anybody sees the name: a hole would be allocated, and journalled, at each write. */

@@ -6,7 +6,6 @@
  *     VAULT/tail-0, tail-1 what is not in a flight file yet
  *     VAULT/lock           held by the station that records into it
  */
-import { randomBytes } from 'node:crypto'
 import {
   accessSync,
   closeSync,
@@ -93,7 +92,7 @@ export class Vault {
   stationId(name: string): string {
     const kept = this.#keptStation()
     if (kept?.startsWith(`${name}-`)) return kept
-    const made = `${name}-${randomBytes(2).toString('hex')}`
+    const made = `${name}-${Buffer.from(crypto.getRandomValues(new Uint8Array(2))).toString('hex')}`
     try {
       writeDurably(this.#stationPath, `${made}\n`)
     } catch (cause) {
