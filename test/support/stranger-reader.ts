@@ -6,9 +6,10 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { brotliDecompressSync, crc32 } from 'node:zlib'
+import { brotliDecompressSync } from 'node:zlib'
 import sqlite3 from 'sqlite3'
 import { Cursor } from './stranger-cursor.js'
+import { checkRows } from './stranger-checksums.js'
 import { readGroup, type Group } from './stranger-group.js'
 import { readSegment, type RawPiece, type StrangerRecord } from './stranger-segment.js'
 import { readTail } from './stranger-tail.js'
@@ -18,7 +19,6 @@ interface Piece {
   kind: string
   body: Buffer
   raw_bytes: number
-  crc32: number
 }
 
 /** Best first. */
@@ -61,8 +61,9 @@ export class StrangerFlight {
     })
   }
 
-  /** All records, in the order in which they came. */
+  /** All records, in the order in which they came; every row of the file is held against its checksum. */
   async records(): Promise<StrangerRecord[]> {
+    await checkRows(this)
     const segments = await this.rows<{ id: number; first_piece: number; sha256: Buffer }>(
       'SELECT * FROM segment ORDER BY id',
     )
@@ -107,8 +108,7 @@ export class StrangerFlight {
   }
 }
 
-function decompress({ id, kind, body, raw_bytes, crc32: crc }: Piece): RawPiece {
-  if (crc32(body) !== crc) throw new Error(`piece ${id} is damaged`)
+function decompress({ id, kind, body, raw_bytes }: Piece): RawPiece {
   const raw = brotliDecompressSync(body)
   if (raw.length !== raw_bytes) throw new Error(`piece ${id} has ${raw.length} bytes, not ${raw_bytes}`)
   return { kind, raw }

@@ -25,56 +25,42 @@ export function readSegment(pieces: readonly RawPiece[]): StrangerRecord[] {
     if (kind === 'frames') while (!cursor.atEnd) groups.set(cursor.varint(), readGroup(cursor))
   }
   const cursor = new Cursor(pieces.find(({ kind }) => kind === 'order')!.raw)
-  const order = readOrder(cursor, groups)
-  const sequences = readSequenceNumbers(cursor)
-  return order.map(({ group, index }) => {
+  const order = readOrder(cursor)
+  const sequences = readSequenceNumbers(cursor, order.groups)
+  const taken = Array.from({ length: order.groups }, () => 0)
+  return order.numbers.map((number) => {
+    const group = groups.get(number)
+    if (group === undefined) throw new RangeError(`group ${number} of ${order.groups} is missing`)
+    const index = taken[number]!++
     const record = { link: group.link, timeUs: group.timesUs[index]! }
     if (group.kind === 'noise') return { kind: 'noise', ...record, bytes: group.bytes[index]! }
-    return { kind: 'frame', ...record, bytes: buildFrame(group, index, sequences.next(group)) }
+    return { kind: 'frame', ...record, bytes: buildFrame(group, index, sequences.next(number, group)) }
   })
 }
 
-interface Place {
-  group: Group | Noise
-  index: number
-}
-
-function readOrder(cursor: Cursor, groups: ReadonlyMap<number, Group | Noise>): Place[] {
+function readOrder(cursor: Cursor): { numbers: number[]; groups: number } {
   const records = cursor.varint()
-  const groupCount = cursor.varint()
-  const width = groupCount < 256 ? 1 : groupCount < 65_536 ? 2 : 4
-  const [surprises] = readColumns(cursor, [{ kind: 'numbers', width, rows: records }])
-  const queues = Array.from({ length: groupCount }, (_, number) => {
-    const group = groups.get(number)
-    if (group === undefined) throw new RangeError(`group ${number} of ${groupCount} is missing`)
-    return { group, times: group.timesUs.map(Number), index: 0 }
-  })
-  const follower = Array.from({ length: groupCount }, () => 0)
-  let before = 0
-  return surprises!.numbers.map((surprise) => {
-    const number = surprise === 0n ? predict(queues, follower[before]!) : Number(surprise) - 1
-    follower[before] = number
-    before = number
-    const queue = queues[number]!
-    return { group: queue.group, index: queue.index++ }
-  })
-}
-
-function predict(queues: readonly { times: number[]; index: number }[], follower: number): number {
-  const nextUs = queues.map(({ times, index }) => times[index] ?? Infinity)
-  const smallestUs = nextUs.reduce((least, us) => Math.min(least, us), Infinity)
-  return nextUs[follower] === smallestUs ? follower : nextUs.indexOf(smallestUs)
+  const groups = cursor.varint()
+  const planes = groups <= 256 ? 1 : groups <= 65_536 ? 2 : 4
+  const numbers = Array.from({ length: records }, () => 0)
+  for (let plane = 0; plane < planes; plane++)
+    for (let i = 0; i < records; i++) numbers[i]! += cursor.small() * 256 ** plane
+  return { numbers, groups }
 }
 
 type Sender = Pick<Group, 'link' | 'sysid' | 'compid'>
 
 /** Gives each sender its sequence numbers, one frame after the other. */
-function readSequenceNumbers(cursor: Cursor): { next(sender: Sender): number } {
+function readSequenceNumbers(
+  cursor: Cursor,
+  groups: number,
+): { next(group: number, sender: Sender): number } {
   const key = ({ link, sysid, compid }: Sender) => `${link} ${sysid} ${compid}`
   const senders = Array.from({ length: cursor.varint() }, () => {
     const sender = { link: cursor.small(), sysid: cursor.small(), compid: cursor.small() }
     return { key: key(sender), rows: cursor.varint() }
   })
+  const senderOfGroup = Array.from({ length: groups }, () => cursor.varint())
   const columns = readColumns(
     cursor,
     senders.map(({ rows }) => ({ kind: 'numbers', width: 1, rows })),
@@ -83,7 +69,9 @@ function readSequenceNumbers(cursor: Cursor): { next(sender: Sender): number } {
     senders.map((sender, i) => [sender.key, { added: columns[i]!.numbers, frames: 0, expected: 0 }]),
   )
   return {
-    next(sender) {
+    next(group, sender) {
+      if (senders[senderOfGroup[group]! - 1]?.key !== key(sender))
+        throw new RangeError(`group ${group} is of another sender`)
       const state = states.get(key(sender))!
       const sequence = (state.expected + Number(state.added[state.frames++])) % 256
       state.expected = (sequence + 1) % 256

@@ -1,7 +1,6 @@
 /**
  * Flight segment: a segment as a reader meets it, be it committed to the flight's file or still in the tails.
  */
-import { crc32 } from 'node:zlib'
 import { damagedFault, readingFault } from './flight-fault.js'
 import { sortByGroup } from '../segment/group-sort.js'
 import { groupOf } from '../segment/message-group.js'
@@ -10,6 +9,7 @@ import { FRAME } from '../segment/records.js'
 import type { Records } from '../segment/records.js'
 import { decodeSegment, groupAt, inflatePiece } from '../segment/segment.js'
 import type { Piece, PieceKind } from '../segment/segment.js'
+import { isIntact } from './row-checksum.js'
 import type { Sqlite, SqlRow } from './sqlite.js'
 
 /** Which groups are wanted; what is absent does not narrow. */
@@ -77,7 +77,7 @@ export class StoredSegment implements FlightSegment {
 
   async records(): Promise<Records> {
     const rows = await this.#rows(
-      `SELECT id, kind, raw_bytes, crc32, body FROM piece WHERE id >= (SELECT first_piece FROM segment WHERE id = ?1)
+      `SELECT * FROM piece WHERE id >= (SELECT first_piece FROM segment WHERE id = ?1)
       AND id < ifnull((SELECT first_piece FROM segment WHERE id = ?1 + 1), 9e15) ORDER BY id`,
       [this.id],
     )
@@ -89,10 +89,7 @@ export class StoredSegment implements FlightSegment {
     const places = await this.#places(filter, this.id)
     const ids = [...new Set(places.map(({ piece }) => piece))]
     if (ids.length === 0) return []
-    const rows = await this.#rows(
-      `SELECT id, kind, raw_bytes, crc32, body FROM piece WHERE id IN (${ids.map(() => '?').join()})`,
-      ids,
-    )
+    const rows = await this.#rows(`SELECT * FROM piece WHERE id IN (${ids.map(() => '?').join()})`, ids)
     const raw = new Map<number, Uint8Array>()
     await this.#reading(() =>
       Promise.all(
@@ -103,17 +100,19 @@ export class StoredSegment implements FlightSegment {
       ),
     )
     return this.#reading(async () =>
-      places.map(({ piece, offset, msgid }) => {
+      places.map(({ piece, offset, msgid, link }) => {
         const bytes = raw.get(piece)
         if (bytes === undefined) throw new RangeError(`piece ${piece} is missing`)
-        return groupAt(bytes, offset, filter.rowBytes?.(msgid) ?? 0)
+        const group = groupAt(bytes, offset, filter.rowBytes?.(msgid) ?? 0)
+        if (group.key.msgid === msgid && group.key.link === link) return group
+        throw new RangeError(`its table message_group names a group that is not in piece ${piece}`)
       }),
     )
   }
 
   #pieceOf(row: SqlRow): Piece {
     const body = row['body']
-    if (!(body instanceof Uint8Array) || crc32(body) !== row['crc32']) {
+    if (!(body instanceof Uint8Array) || !isIntact(row)) {
       throw damagedFault(
         this.#path,
         `piece ${Number(row['id'])} of segment ${this.id} is not as it was written`,

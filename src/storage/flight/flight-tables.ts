@@ -3,6 +3,7 @@
  * Specified in docs/flight-file.md, "Tables".
  */
 import type { ClockAnchor, FlightEvent, FlightSource, Gap } from './flight.js'
+import { isIntact } from './row-checksum.js'
 import type { Sqlite, SqlRow, SqlValue } from './sqlite.js'
 import type { ComponentCounts, Figures } from './tally.js'
 
@@ -35,34 +36,45 @@ export interface FlightTables {
   anchors: ClockAnchor[]
 }
 
-/** Reads them all as of one moment. Errors: SQLite's; a RangeError where a value is none that we write. */
+/**
+ * Reads them all as of one moment.
+ * Errors: SQLite's; a RangeError where a row is not as it was written, or is missing.
+ */
 export async function loadTables(db: Sqlite): Promise<FlightTables> {
   await db.run('BEGIN')
   try {
-    const [flight] = await db.all('SELECT * FROM flight')
+    const [flight] = await intactRows(db, 'flight', 1)
     if (flight === undefined) throw new RangeError('its table flight is empty')
-    const mismatches = await db.all('SELECT msgid, count FROM crc_mismatch')
+    const rowsOf = (table: string, counted: string): Promise<SqlRow[]> =>
+      intactRows(db, table, Number(flight[counted]))
+    const mismatches = await rowsOf('crc_mismatch', 'crc_mismatches')
     return {
       flight: flightOf(flight),
-      segments:
-        await db.all(`SELECT id, last_chunk, first_us, last_us, records, frames, framed_bytes, noise_bytes
-        FROM segment ORDER BY id`),
+      segments: await rowsOf('segment', 'segments'),
       figures: {
-        components: (await db.all('SELECT * FROM component')).map(componentOf),
+        components: (await rowsOf('component', 'components')).map(componentOf),
         crcMismatches: new Map(mismatches.map((row) => [Number(row['msgid']), Number(row['count'])])),
         damagedRuns: Number(flight['damaged_runs']),
         damagedBytes: Number(flight['damaged_bytes']),
       },
-      gaps: (await db.all('SELECT * FROM gap')).map(gapOf),
-      events: (await db.all('SELECT * FROM event')).map(eventOf),
-      anchors: (await db.all('SELECT * FROM clock_anchor')).map(anchorOf),
+      gaps: (await rowsOf('gap', 'gaps')).map(gapOf),
+      events: (await rowsOf('event', 'events')).map(eventOf),
+      anchors: (await rowsOf('clock_anchor', 'clock_anchors')).map(anchorOf),
     }
   } finally {
     await db.run('COMMIT').catch(() => {})
   }
 }
 
-function flightOf(row: SqlRow): FlightRow {
+/** All rows of a table, in the order of their keys. */
+async function intactRows(db: Sqlite, table: string, count: number): Promise<SqlRow[]> {
+  const rows = await db.all(`SELECT * FROM ${table}`)
+  if (rows.length !== count) throw new RangeError(`its table ${table} has ${rows.length} rows, not ${count}`)
+  if (!rows.every(isIntact)) throw new RangeError(`a row of its table ${table} is not as it was written`)
+  return rows
+}
+
+export function flightOf(row: SqlRow): FlightRow {
   const time = (column: string): number | null => (row[column] === null ? null : Number(row[column]))
   return {
     id: String(row['id']),
@@ -105,7 +117,7 @@ export function componentOf(row: SqlRow): ComponentCounts {
   }
 }
 
-function gapOf(row: SqlRow): Gap {
+export function gapOf(row: SqlRow): Gap {
   return {
     link: Number(row['link']),
     fromUs: Number(row['from_us']),
@@ -115,11 +127,11 @@ function gapOf(row: SqlRow): Gap {
   }
 }
 
-function eventOf(row: SqlRow): FlightEvent {
+export function eventOf(row: SqlRow): FlightEvent {
   return { recvTimeUs: Number(row['recv_us']), kind: String(row['kind']), detail: String(row['detail']) }
 }
 
-function anchorOf(row: SqlRow): ClockAnchor {
+export function anchorOf(row: SqlRow): ClockAnchor {
   return {
     recvTimeUs: Number(row['recv_us']),
     utcUs: Number(row['utc_us']),

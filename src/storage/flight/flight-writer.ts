@@ -7,7 +7,6 @@
  */
 import { createHash } from 'node:crypto'
 import { chmod } from 'node:fs/promises'
-import { crc32 } from 'node:zlib'
 import { componentOf } from './flight-tables.js'
 import type {
   ClockAnchor,
@@ -19,9 +18,10 @@ import type {
   Gap,
 } from './flight.js'
 import type { Segment } from '../segment/segment.js'
+import { isIntact, rowCrc32, valuesCrc32, withChecksum } from './row-checksum.js'
 import { APPLICATION_ID, FORMAT_VERSION, PAGE_BYTES, SCHEMA } from './schema.js'
 import { Sqlite } from './sqlite.js'
-import type { SqlValue } from './sqlite.js'
+import type { SqlRow, SqlValue } from './sqlite.js'
 import type { Figures } from './tally.js'
 
 /** What is committed at once: a segment, if there is one, and what happened meanwhile. */
@@ -54,17 +54,24 @@ const SETTLED_MODE = 0o440
 /** Whether power cuts matter: a live flight commits to a WAL, an import is written aside and synced at its end. */
 export type Durability = 'each commit' | 'at the end'
 
+/** Rows that a flight has of what is only ever added; their ids count from 1. */
+interface RowCounts {
+  segments: number
+  pieces: number
+  gaps: number
+  events: number
+  anchors: number
+}
+
 export class FlightWriter {
   readonly path: string
   readonly #db: Sqlite
-  #segments: number
-  #pieces: number
+  #counts: RowCounts
 
-  private constructor(path: string, db: Sqlite, segments: number, pieces: number) {
+  private constructor(path: string, db: Sqlite, counts: RowCounts) {
     this.path = path
     this.#db = db
-    this.#segments = segments
-    this.#pieces = pieces
+    this.#counts = counts
   }
 
   static async create(path: string, head: FlightHead, durability: Durability): Promise<FlightWriter> {
@@ -75,7 +82,7 @@ export class FlightWriter {
       await db.close()
       throw error
     }
-    return new FlightWriter(path, db, 0, 0)
+    return new FlightWriter(path, db, { segments: 0, pieces: 0, gaps: 0, events: 0, anchors: 0 })
   }
 
   /**
@@ -91,30 +98,42 @@ export class FlightWriter {
         return undefined
       }
       await db.script(pragmas('each commit'))
-      const [row] = await db.all(
-        'SELECT (SELECT max(id) FROM segment) AS segments, (SELECT max(id) FROM piece) AS pieces',
-      )
-      return new FlightWriter(path, db, Number(row?.['segments'] ?? 0), Number(row?.['pieces'] ?? 0))
+      const last = async (table: string): Promise<number> =>
+        Number((await db.all(`SELECT max(id) AS last FROM ${table}`))[0]?.['last'] ?? 0)
+      return new FlightWriter(path, db, {
+        segments: await last('segment'),
+        pieces: await last('piece'),
+        gaps: await last('gap'),
+        events: await last('event'),
+        anchors: await last('clock_anchor'),
+      })
     } catch (error) {
       await db.close().catch(() => {})
       throw error
     }
   }
 
-  /** What the file already says, for going on with it. */
+  /**
+   * What the file already says, for going on with it.
+   * Errors: a RangeError where it is damaged: gone on with, a wrong number would get a right checksum.
+   */
   async progress(): Promise<FlightProgress> {
-    const [row] = await this.#db
-      .all(`SELECT opened_us, close_reason, bytes_in, bytes_lost, redactions, damaged_runs,
-      damaged_bytes, (SELECT max(last_chunk) FROM segment) AS last_chunk, (SELECT max(last_us) FROM segment) AS last_us
-      FROM flight`)
-    const number = (column: string): number => Number(row?.[column] ?? 0)
-    const components = await this.#db.all('SELECT * FROM component')
-    const mismatches = await this.#db.all('SELECT * FROM crc_mismatch')
+    const intact = async (table: string): Promise<SqlRow[]> => {
+      const rows = await this.#db.all(`SELECT * FROM ${table}`)
+      if (!rows.every(isIntact)) throw new RangeError(`a row of its table ${table} is not as it was written`)
+      return rows
+    }
+    const [row] = await intact('flight')
+    if (row === undefined) throw new RangeError('its table flight is empty')
+    const segments = await intact('segment')
+    const components = await intact('component')
+    const mismatches = await intact('crc_mismatch')
+    const number = (column: string): number => Number(row[column] ?? 0)
     return {
-      closed: row?.['close_reason'] !== null,
-      lastChunk: number('last_chunk'),
+      closed: row['close_reason'] !== null,
+      lastChunk: segments.reduce((last, segment) => Math.max(last, Number(segment['last_chunk'])), 0),
       openedUs: number('opened_us'),
-      lastUs: number('last_us'),
+      lastUs: segments.reduce((last, segment) => Math.max(last, Number(segment['last_us'] ?? 0)), 0),
       totals: {
         bytesIn: number('bytes_in'),
         bytesLost: number('bytes_lost'),
@@ -131,37 +150,51 @@ export class FlightWriter {
 
   /** Commits all of `commit` and the figures so far, or, when it fails, nothing. */
   async commit(commit: Commit, figures: Figures, totals: FlightTotals): Promise<void> {
-    const pieces = this.#pieces
-    try {
-      await this.#db.transaction(async () => {
-        if (commit.segment !== undefined) await this.#insertSegment(commit.segment, commit)
-        await this.#insertHappenings(commit)
-        await this.#replaceFigures(figures, totals)
-        if (commit.end !== undefined) await this.close(commit.end)
-      })
-    } catch (error) {
-      this.#pieces = pieces
-      throw error
+    const { segment, gaps, events, anchors } = commit
+    const before = this.#counts
+    const after: RowCounts = {
+      segments: before.segments + (segment === undefined ? 0 : 1),
+      pieces: before.pieces + (segment?.pieces.length ?? 0),
+      gaps: before.gaps + gaps.length,
+      events: before.events + events.length,
+      anchors: before.anchors + anchors.length,
     }
-    if (commit.segment !== undefined) this.#segments++
+    await this.#db.transaction(async () => {
+      if (segment !== undefined) await this.#insertSegment(segment, commit)
+      await this.#insertHappenings(commit)
+      await this.#replaceFigures(figures)
+      await this.#updateFlight({
+        bytes_in: totals.bytesIn,
+        bytes_lost: totals.bytesLost,
+        redactions: totals.redactions,
+        damaged_runs: figures.damagedRuns,
+        damaged_bytes: figures.damagedBytes,
+        segments: after.segments,
+        components: figures.components.length,
+        crc_mismatches: figures.crcMismatches.size,
+        gaps: after.gaps,
+        events: after.events,
+        clock_anchors: after.anchors,
+        ...(commit.end === undefined ? {} : endColumns(commit.end)),
+      })
+    })
+    this.#counts = after
   }
 
   async noteSource(source: FlightSource): Promise<void> {
-    await this.#db.run('UPDATE flight SET source_name=?, source_format=?, source_bytes=?, source_sha256=?', [
-      source.name,
-      source.format,
-      source.bytes,
-      source.sha256,
-    ])
+    await this.#db.transaction(() =>
+      this.#updateFlight({
+        source_name: source.name,
+        source_format: source.format,
+        source_bytes: source.bytes,
+        source_sha256: source.sha256,
+      }),
+    )
   }
 
   /** Marks the flight as over. */
-  async close({ reason, openedUs, closedUs }: FlightEnd): Promise<void> {
-    await this.#db.run('UPDATE flight SET opened_us=?, closed_us=?, close_reason=?', [
-      openedUs,
-      closedUs,
-      reason,
-    ])
+  async close(end: FlightEnd): Promise<void> {
+    await this.#db.transaction(() => this.#updateFlight(endColumns(end)))
   }
 
   /** Gives the file back without saying that the flight is over. */
@@ -186,86 +219,104 @@ export class FlightWriter {
   }
 
   async #insertSegment(segment: Segment, { firstChunk, lastChunk }: Commit): Promise<void> {
-    const id = this.#segments + 1
-    const firstPiece = this.#pieces + 1
+    const id = this.#counts.segments + 1
+    const firstPiece = this.#counts.pieces + 1
     const hash = createHash('sha256')
     for (const { body } of segment.pieces) hash.update(body)
-    await this.#db.run('INSERT INTO segment VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)', [
-      id,
-      firstChunk,
-      lastChunk,
-      storable(segment.firstTimeUs),
-      storable(segment.lastTimeUs),
-      segment.records,
-      segment.frames,
-      segment.framedBytes,
-      segment.noiseBytes,
-      firstPiece,
-      hash.digest(),
+    const groups = groupRows(segment, id, firstPiece)
+    await this.#db.insertAll('INSERT INTO segment VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)', [
+      withChecksum([
+        id,
+        firstChunk,
+        lastChunk,
+        storable(segment.firstTimeUs),
+        storable(segment.lastTimeUs),
+        segment.records,
+        segment.frames,
+        segment.framedBytes,
+        segment.noiseBytes,
+        firstPiece,
+        hash.digest(),
+        valuesCrc32(groups.flat()),
+      ]),
     ])
     await this.#db.insertAll(
       'INSERT INTO piece VALUES (?, ?, ?, ?, ?, ?)',
-      segment.pieces.map(({ kind, rawBytes, body }, i) => [
-        firstPiece + i,
-        id,
-        kind,
-        rawBytes,
-        crc32(body),
-        body,
-      ]),
+      segment.pieces.map(({ kind, rawBytes, body }, i) => {
+        const values = [firstPiece + i, id, kind, rawBytes]
+        return [...values, valuesCrc32([...values, body]), body]
+      }),
     )
-    await this.#db.insertAll(
-      'INSERT INTO message_group VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
-      segment.groups.map(({ key, number, count, piece, offset }) => [
-        key.msgid,
-        id,
-        number,
-        key.link,
-        key.sysid,
-        key.compid,
-        count,
-        firstPiece + piece,
-        offset,
-      ]),
-    )
-    this.#pieces += segment.pieces.length
+    await this.#db.insertAll('INSERT INTO message_group VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)', groups)
   }
 
   async #insertHappenings({ gaps, events, anchors }: Commit): Promise<void> {
+    const before = this.#counts
     await this.#db.insertAll(
-      'INSERT INTO gap VALUES (?, ?, ?, ?, ?)',
-      gaps.map((gap) => [gap.link, gap.fromUs, gap.toUs, gap.bytes, gap.reason]),
+      'INSERT INTO gap VALUES (?, ?, ?, ?, ?, ?, ?)',
+      gaps.map((gap, i) =>
+        withChecksum([before.gaps + 1 + i, gap.link, gap.fromUs, gap.toUs, gap.bytes, gap.reason]),
+      ),
     )
     await this.#db.insertAll(
-      'INSERT INTO event VALUES (?, ?, ?)',
-      events.map((event) => [event.recvTimeUs, event.kind, event.detail]),
+      'INSERT INTO event VALUES (?, ?, ?, ?, ?)',
+      events.map((event, i) =>
+        withChecksum([before.events + 1 + i, event.recvTimeUs, event.kind, event.detail]),
+      ),
     )
     await this.#db.insertAll(
-      'INSERT INTO clock_anchor VALUES (?, ?, ?)',
-      anchors.map((anchor) => [anchor.recvTimeUs, anchor.utcUs, anchor.source]),
+      'INSERT INTO clock_anchor VALUES (?, ?, ?, ?, ?)',
+      anchors.map((anchor, i) =>
+        withChecksum([before.anchors + 1 + i, anchor.recvTimeUs, anchor.utcUs, anchor.source]),
+      ),
     )
   }
 
-  async #replaceFigures(figures: Figures, { bytesIn, bytesLost, redactions }: FlightTotals): Promise<void> {
-    await this.#db.run(
-      'UPDATE flight SET bytes_in=?, bytes_lost=?, redactions=?, damaged_runs=?, damaged_bytes=?',
-      [bytesIn, bytesLost, redactions, figures.damagedRuns, figures.damagedBytes],
+  async #replaceFigures(figures: Figures): Promise<void> {
+    await this.#db.insertAll(
+      'INSERT OR REPLACE INTO component VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      figures.components.map((c) =>
+        withChecksum([c.link, c.sysid, c.compid, c.frames, c.lost, c.duplicates, c.reordered, c.restarts]),
+      ),
     )
     await this.#db.insertAll(
-      'INSERT OR REPLACE INTO component VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
-      figures.components.map((c) => [
-        c.link,
-        c.sysid,
-        c.compid,
-        c.frames,
-        c.lost,
-        c.duplicates,
-        c.reordered,
-        c.restarts,
-      ]),
+      'INSERT OR REPLACE INTO crc_mismatch VALUES (?, ?, ?)',
+      [...figures.crcMismatches].map(withChecksum),
     )
-    await this.#db.insertAll('INSERT OR REPLACE INTO crc_mismatch VALUES (?, ?)', [...figures.crcMismatches])
   }
+
+  /** Sets columns of the flight's row, and its checksum to what the row then says. */
+  async #updateFlight(columns: SqlRow): Promise<void> {
+    const set = Object.keys(columns).map((column) => `${column}=?`)
+    await this.#db.run(`UPDATE flight SET ${set.join()}`, Object.values(columns))
+    await sumFlight(this.#db)
+  }
+}
+
+async function sumFlight(db: Sqlite): Promise<void> {
+  const [row] = await db.all('SELECT * FROM flight')
+  if (row !== undefined) await db.run('UPDATE flight SET crc32=?', [rowCrc32(row)])
+}
+
+/** What `message_group` says of a segment, in order of the groups' numbers. */
+function groupRows({ groups }: Segment, segment: number, firstPiece: number): SqlValue[][] {
+  return groups
+    .toSorted((a, b) => a.number - b.number)
+    .map(({ key, number, count, piece, offset }) => [
+      key.msgid,
+      segment,
+      number,
+      key.link,
+      key.sysid,
+      key.compid,
+      count,
+      firstPiece + piece,
+      offset,
+    ])
+}
+
+function endColumns({ reason, openedUs, closedUs }: FlightEnd): SqlRow {
+  return { opened_us: openedUs, closed_us: closedUs, close_reason: reason }
 }
 
 async function makeTables(db: Sqlite, head: FlightHead, durability: Durability): Promise<void> {
@@ -279,6 +330,7 @@ async function makeTables(db: Sqlite, head: FlightHead, durability: Durability):
       'INSERT INTO flight (id, station, boot_id, origin, previous_part, links, opened_us) VALUES (?, ?, ?, ?, ?, ?, ?)',
       [id, station, bootId, origin, previousPart, JSON.stringify(links), openedUs],
     )
+    await sumFlight(db)
   })
 }
 

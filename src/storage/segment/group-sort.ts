@@ -24,8 +24,8 @@ export interface SortedRecords {
   noise: NoiseIndices[]
   /** The group number of each record. */
   numbers: Uint32Array
-  /** Receive times of the records of each group, by group number. */
-  times: BigUint64Array[]
+  /** How many groups there are. */
+  groups: number
 }
 
 /** Sorts records into groups, numbered by first appearance. */
@@ -56,7 +56,7 @@ export function sortByGroup(records: Records): SortedRecords {
     frames: [],
     noise: [],
     numbers,
-    times: indices.map((column) => timesOf(records, column)),
+    groups: counts.length,
   }
   firsts.forEach((first, number) => {
     const link = records.links[first]!
@@ -65,12 +65,6 @@ export function sortByGroup(records: Records): SortedRecords {
     else sorted.noise.push({ number, link, indices: indices[number]! })
   })
   return sorted
-}
-
-function timesOf({ times }: Records, indices: Uint32Array): BigUint64Array {
-  const own = new BigUint64Array(indices.length)
-  for (let n = 0; n < own.length; n++) own[n] = times[indices[n]!]!
-  return own
 }
 
 function keyOf(records: Records, index: number): GroupKey {
