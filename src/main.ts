@@ -41,6 +41,14 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'count the messages of a flight',
     load: async () => (await import('./commands/messages.js')).messagesCommand(),
   },
+  check: {
+    summary: 'check that flights are as they were written, to the bit',
+    load: async () => (await import('./commands/check.js')).checkCommand(),
+  },
+  salvage: {
+    summary: 'copy out what can be read of a damaged flight',
+    load: async () => (await import('./commands/salvage.js')).salvageCommand(),
+  },
   export: {
     summary: 'give a flight back as files',
     load: async () => (await import('./commands/export.js')).exportCommand(),

@@ -6,6 +6,7 @@ import { Fault, errnoOf, reasonOf } from '../../base/fault.js'
 /** What a damaged file is good for, whichever part of it is damaged. */
 const DAMAGED_HINT =
   'Copy the file to another disk before anything else, and look at the disk it was on (dmesg, free space).\n' +
+  '`groundlock check` says what is damaged, `groundlock salvage` copies out what can be read.\n' +
   'Flights are files of their own: the others are not concerned.'
 
 export function notAFlightFault(path: string, found: string, cause?: unknown): Fault {
@@ -54,6 +55,18 @@ export function unreadableFault(path: string, cause: unknown): Fault {
       'One that is still recorded can only be read by a user that may write to its folder.',
     recovery: 'user',
     cause,
+  })
+}
+
+/** Nothing at all was found in a file that should be salvaged. */
+export function nothingLeftFault(path: string): Fault {
+  return new Fault({
+    code: 'GL-FLIGHT-06',
+    op: 'salvage',
+    subject: path,
+    found: 'no record of a flight can be read in it',
+    hint: 'Try another copy of it, if there is one. `groundlock check` says what is there.',
+    recovery: 'user',
   })
 }
 

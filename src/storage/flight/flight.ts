@@ -53,8 +53,17 @@ export interface ClockAnchor {
 }
 
 /** Why a flight ended. */
-export type CloseReason =
-  'landed' | 'silent' | 'asked' | 'shutdown' | 'too long' | 'too large' | 'imported' | 'recovered'
+export const CLOSE_REASONS = [
+  'landed',
+  'silent',
+  'asked',
+  'shutdown',
+  'too long',
+  'too large',
+  'imported',
+  'recovered',
+] as const
+export type CloseReason = (typeof CLOSE_REASONS)[number]
 
 export interface FlightTotals {
   bytesIn: number

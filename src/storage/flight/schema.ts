@@ -118,3 +118,19 @@ CREATE TABLE clock_anchor (
   crc32 INTEGER NOT NULL
 ) STRICT;
 `
+
+export interface SchemaColumn {
+  name: string
+  type: 'INTEGER' | 'TEXT' | 'BLOB'
+}
+
+/** The columns of each table, as the schema has them. */
+export const COLUMNS: ReadonlyMap<string, readonly SchemaColumn[]> = new Map(
+  [...SCHEMA.matchAll(/CREATE TABLE (\w+) \(\n(.*?)\n\) STRICT/gs)].map(([, table, lines]) => [
+    table!,
+    [...lines!.matchAll(/^ {2}([a-z_0-9]+) (INTEGER|TEXT|BLOB)\b/gm)].map(([, name, type]) => ({
+      name: name!,
+      type: type === 'TEXT' || type === 'BLOB' ? type : 'INTEGER',
+    })),
+  ]),
+)

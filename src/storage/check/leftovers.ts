@@ -1,0 +1,31 @@
+/**
+ * Leftovers: what lies in a vault and is neither a flight nor a tail: files that were set aside, imports that were killed.
+ */
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { FLIGHT_SUFFIX, PARTIAL_SUFFIX } from '../vault/vault.js'
+import type { Vault } from '../vault/vault.js'
+
+const DAMAGED_SUFFIX = '.damaged'
+/** What belongs to a flight that somebody has open. */
+const OPEN_SUFFIXES = [`${FLIGHT_SUFFIX}-wal`, `${FLIGHT_SUFFIX}-shm`]
+
+/** A line each, with what to do. */
+export function leftovers(vault: Vault): string[] {
+  const inFlights = readdirSync(vault.flightsDir)
+    .filter((name) => !name.endsWith(FLIGHT_SUFFIX) && !OPEN_SUFFIXES.some((suffix) => name.endsWith(suffix)))
+    .map((name) => join(vault.flightsDir, name))
+  const tails = readdirSync(vault.dir)
+    .filter((name) => name.endsWith(DAMAGED_SUFFIX))
+    .map((name) => join(vault.dir, name))
+  return [...inFlights, ...tails].toSorted().map((path) => `left over: ${path}${meaningOf(path)}`)
+}
+
+function meaningOf(path: string): string {
+  if (path.endsWith(FLIGHT_SUFFIX + DAMAGED_SUFFIX))
+    return ` was set aside by a station's start: groundlock salvage ${path} --out FILE`
+  if (path.endsWith(PARTIAL_SUFFIX))
+    return ' is of an import that goes on or was killed: importing it again removes it'
+  if (path.endsWith(DAMAGED_SUFFIX)) return ' is what a tail held when a damaged flight was set aside'
+  return ' is no flight'
+}
