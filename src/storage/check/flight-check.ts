@@ -7,6 +7,7 @@
 import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs'
 import { Fault, errnoOf, reasonOf } from '../../base/fault.js'
 import { newerFault, notAFlightFault, unreadableFault } from '../flight/flight-fault.js'
+import { checkSchema } from '../flight/flight-tables.js'
 import { FORMAT_VERSION, SCHEMA } from '../flight/schema.js'
 import { Sqlite } from '../flight/sqlite.js'
 import type { SqlRow } from '../flight/sqlite.js'
@@ -116,6 +117,8 @@ async function readThrough(
     await db.run('BEGIN')
     await checkVersion(db, path, check)
     await checkStructure(db, note)
+    // With other names of columns nothing can be said of what is in them.
+    await checkSchema(db)
     const tables = new TableCheck(db, note)
     await tables.read()
     check.id = tables.flight === undefined ? null : String(tables.flight['id'])

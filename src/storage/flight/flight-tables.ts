@@ -4,6 +4,7 @@
  */
 import type { ClockAnchor, FlightEvent, FlightSource, Gap } from './flight.js'
 import { isIntact } from './row-checksum.js'
+import { SCHEMA } from './schema.js'
 import type { Sqlite, SqlRow, SqlValue } from './sqlite.js'
 import type { ComponentCounts, Figures } from './tally.js'
 
@@ -43,6 +44,7 @@ export interface FlightTables {
 export async function loadTables(db: Sqlite): Promise<FlightTables> {
   await db.run('BEGIN')
   try {
+    await checkSchema(db)
     const [flight] = await intactRows(db, 'flight', 1)
     if (flight === undefined) throw new RangeError('its table flight is empty')
     const rowsOf = (table: string, counted: string): Promise<SqlRow[]> =>
@@ -64,6 +66,16 @@ export async function loadTables(db: Sqlite): Promise<FlightTables> {
   } finally {
     await db.run('COMMIT').catch(() => {})
   }
+}
+
+/**
+ * A bit in the schema can rename a column, and leave every row as it was.
+ * Errors: SQLite's; a RangeError where the schema is not that of a flight file.
+ */
+export async function checkSchema(db: Sqlite): Promise<void> {
+  const rows = await db.all('SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid')
+  if (rows.map(({ sql }) => `\n${String(sql)};`).join('') !== SCHEMA.trimEnd())
+    throw new RangeError('its schema is not as it was written')
 }
 
 /** All rows of a table, in the order of their keys. */

@@ -7,7 +7,7 @@
  */
 import { createHash } from 'node:crypto'
 import { chmod } from 'node:fs/promises'
-import { componentOf } from './flight-tables.js'
+import { checkSchema, componentOf } from './flight-tables.js'
 import type {
   ClockAnchor,
   FlightEnd,
@@ -123,6 +123,7 @@ export class FlightWriter {
       if (!rows.every(isIntact)) throw new RangeError(`a row of its table ${table} is not as it was written`)
       return rows
     }
+    await checkSchema(this.#db)
     const [row] = await intact('flight')
     if (row === undefined) throw new RangeError('its table flight is empty')
     const segments = await intact('segment')
