@@ -5,15 +5,7 @@
  */
 import { fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import {
-  chmodSync,
-  copyFileSync,
-  existsSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -81,7 +73,7 @@ beforeAll(async () => {
   await record(vault)
   path = vault.flightPath(HEAD.id)
   original = readFileSync(path)
-  console.log(`seed ${seed}; a flight of ${original.length} bytes`)
+  say(`seed ${seed}; a flight of ${original.length} bytes`)
 }, SOAK_TIMEOUT_MS)
 
 afterAll(() => rmSync(dir, { recursive: true, force: true }))

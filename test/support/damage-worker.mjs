@@ -147,19 +147,21 @@ function comparison(segments) {
   return { missing }
 }
 
-process.on('message', async (message) => {
-  if (message.path !== undefined) return process.send(await begin(message))
-  for (const job of message.jobs) {
-    try {
-      process.send(await work(job))
-    } catch (error) {
-      process.send({
-        ...job,
-        findings: [],
-        fault: null,
-        missing: null,
-        problem: `crash: ${error?.stack ?? error}`,
-      })
-    }
+async function answer(message) {
+  if (message.path !== undefined) {
+    process.send(await begin(message))
+    return
   }
-})
+  for (const job of message.jobs) process.send(await outcomeOf(job))
+}
+
+async function outcomeOf(job) {
+  try {
+    return await work(job)
+  } catch (error) {
+    const problem = `crash: ${error instanceof Error ? error.stack : String(error)}`
+    return { ...job, findings: [], fault: null, missing: null, problem }
+  }
+}
+
+process.on('message', (message) => void answer(message))

@@ -87,18 +87,27 @@ export async function checkFlight(path: string, options: CheckOptions = {}): Pro
 }
 
 function problemsOfHeader(path: string): string[] {
-  const header = new Uint8Array(HEADER_BYTES)
-  let read = 0
   try {
-    const file = openSync(path, 'r')
-    try {
-      read = readSync(file, header, 0, HEADER_BYTES, 0)
-    } finally {
-      closeSync(file)
-    }
-    return headerProblems(header.subarray(0, read), statSync(path).size, existsSync(`${path}-wal`))
+    const { size } = statSync(path)
+    // The first page is in the -wal until that is taken into the file.
+    if (!existsSync(`${path}-wal`)) return headerProblems(firstBytes(path), size, false)
+    return headerProblems(
+      PageImage.read(path).page(1)?.subarray(0, HEADER_BYTES) ?? new Uint8Array(0),
+      size,
+      true,
+    )
   } catch (cause) {
     throw unreadableFault(path, cause)
+  }
+}
+
+function firstBytes(path: string): Uint8Array {
+  const header = new Uint8Array(HEADER_BYTES)
+  const file = openSync(path, 'r')
+  try {
+    return header.subarray(0, readSync(file, header, 0, HEADER_BYTES, 0))
+  } finally {
+    closeSync(file)
   }
 }
 
