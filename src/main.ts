@@ -7,7 +7,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
-import { Fault, faultLines } from './base/fault.js'
+import { Fault, faultLines, reasonOf } from './base/fault.js'
 import { EXIT_CODE, EXIT_CODES_TEXT } from './commands/exit-code.js'
 
 interface Entry {
@@ -100,10 +100,21 @@ function exitCodeOf(error: unknown): number {
   return EXIT_CODE.fault
 }
 
+function stdoutFault(cause: Error): Fault {
+  return new Fault({
+    code: 'GL-STDOUT-01',
+    op: 'write to',
+    subject: 'the standard output',
+    found: reasonOf(cause),
+    hint: 'What was written there is not whole. Free some space, or send it elsewhere.',
+    recovery: 'user',
+    cause,
+  })
+}
+
 // A reader that has seen enough (`| head`) is no fault; a lost stderr must never end a station that records.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
-  process.exit(EXIT_CODE.ok)
+  process.exit(error.code === 'EPIPE' ? EXIT_CODE.ok : exitCodeOf(stdoutFault(error)))
 })
 process.stderr.on('error', () => {})
 
