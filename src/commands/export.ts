@@ -6,6 +6,8 @@ import { loadDialect } from '../mavlink/dialect.js'
 import { exportCsv, messageName } from '../storage/export/csv-export.js'
 import type { ExportOptions, Exported } from '../storage/export/export.js'
 import { exportOriginal } from '../storage/export/original-export.js'
+import { exportJsonLines } from '../storage/export/jsonl-export.js'
+import { STDOUT_PATH } from '../storage/export/output-stream.js'
 import { exportRaw } from '../storage/export/raw-export.js'
 import { momentOf, receiveTimeOf } from '../storage/export/selection.js'
 import type { Moment, Selection } from '../storage/export/selection.js'
@@ -16,7 +18,13 @@ import { interruptible } from './interrupt.js'
 import { createProgressLine } from './progress-line.js'
 import { sizeText } from './quantity-text.js'
 
-const FORMATS = { raw: exportRaw, original: exportOriginal, tlog: exportTlog, csv: exportCsv } as const
+const FORMATS = {
+  raw: exportRaw,
+  original: exportOriginal,
+  tlog: exportTlog,
+  csv: exportCsv,
+  jsonl: exportJsonLines,
+} as const
 type Format = keyof typeof FORMATS
 
 interface Options {
@@ -37,6 +45,7 @@ const NARROWS: Record<Format, readonly (keyof Options)[]> = {
   original: [],
   tlog: ['messages', 'from', 'to', 'link'],
   csv: ['messages', 'from', 'to', 'link'],
+  jsonl: ['messages', 'from', 'to', 'link'],
 }
 
 export function exportCommand(): Command {
@@ -47,7 +56,10 @@ export function exportCommand(): Command {
     .addOption(
       new Option('--format <format>', 'see below').choices(Object.keys(FORMATS)).makeOptionMandatory(),
     )
-    .requiredOption('--out <path>', 'the file to write, or with csv the folder to make')
+    .requiredOption(
+      '--out <path>',
+      'the file to write, - for the standard output; with csv the folder to make',
+    )
     .option('--messages <names>', 'only these messages: ATTITUDE,GPS_RAW_INT', msgidsOf)
     .option('--from <time>', 'only from this time on', momentOption)
     .option('--to <time>', 'only before this time', momentOption)
@@ -68,11 +80,22 @@ Formats:
   csv       a folder with NAME.csv for each message: recv_time_us, utc, link, sysid, compid, then the fields with
             their units. utc is empty where it is not known. NaN, Infinity and -Infinity are these words; 64-bit
             integers are exact; bytes of a text that are no UTF-8 are written as \\xe4
+  jsonl     one JSON object a message, a line each, in the order they came in; see below. Noise is left out
 
-Times: 12.5 is seconds after the flight's start, -10 seconds before its end, 2023-04-18T11:03:34Z is UTC.
-Files appear when they are whole and on the disk, or not at all; Ctrl-C leaves nothing behind.
+A line of jsonl is {"meta":{…},"data":{…}}, named as pymavlink's mavlogdump --format json has it. In meta: type (the
+message's name), msgId, mavlink (1 or 2), signed, link, srcSystem, srcComponent, seq, recv_time_us (the receive clock), and
+timestamp (UTC, seconds since 1970 with microseconds; null where it is not known). In data: the fields by their MAVLink
+names, arrays as arrays. 64-bit integers are always strings ("0" too: a JSON number is exact only to 2^53), NaN and the
+infinities the strings "NaN", "Infinity", "-Infinity"; a float has the shortest text that reads back to it; bytes of a
+text that are no UTF-8 are \\xe4 as in csv. A message that no definition knows is UNKNOWN_ and its id, with payload_hex.
 
-Example: groundlock export last --vault ./vault --format csv --messages ATTITUDE,GPS_RAW_INT --out ./csv`
+Times: 12.5 is seconds after the flight's start, as is 1:05 or 1:02:05 (or +1:05, as show has it), -10 seconds before its
+end, 2023-04-18T11:03:34Z is UTC. A span with nothing in it is a fault (GL-EXPORT-07).
+Files appear when they are whole and on the disk, or not at all; Ctrl-C leaves nothing behind. With --out - it is the exit
+code that tells whether the reader got all; notes go to stderr.
+
+Examples: groundlock export last --vault ./vault --format csv --messages ATTITUDE,GPS_RAW_INT --out ./csv
+          groundlock export last --vault ./vault --format jsonl --out - | jq -r .meta.type | sort | uniq -c`
 
 async function exportFlight(word: string, options: Options, command: Command): Promise<void> {
   const { format, out, vault, force = false } = options
@@ -81,6 +104,9 @@ async function exportFlight(word: string, options: Options, command: Command): P
       command.error(`error: --${name} cannot be used with --format ${format}`)
     }
   }
+  const toStdout = out === STDOUT_PATH
+  if (toStdout && format === 'csv') command.error('error: --format csv makes a folder, which --out - is not')
+  if (toStdout && options.json) command.error('error: --json cannot be used with --out -')
   const progress = createProgressLine(`exporting ${out}`)
   const exported = await interruptible((signal) =>
     withFlight(vault, word, async (flight) => {
@@ -98,7 +124,8 @@ async function exportFlight(word: string, options: Options, command: Command): P
     }).finally(() => progress.end()),
   )
   if (exported === undefined) return
-  if (options.json) console.log(JSON.stringify(exported, null, 2))
+  if (toStdout) exported.notes.forEach((note) => console.error(note))
+  else if (options.json) console.log(JSON.stringify(exported, null, 2))
   else console.log(textOf(exported))
 }
 
@@ -158,5 +185,7 @@ function msgidsOf(names: string): number[] {
 function momentOption(word: string): Moment {
   const moment = momentOf(word)
   if (moment !== undefined) return moment
-  throw new InvalidArgumentError('It is 12.5 (seconds), -10 (before the end) or 2023-04-18T11:03:34Z.')
+  throw new InvalidArgumentError(
+    'It is 12.5 (seconds), 1:05 or 1:02:05, -10 (before the end) or 2023-04-18T11:03:34Z.',
+  )
 }

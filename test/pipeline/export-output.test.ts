@@ -158,6 +158,51 @@ describe('an output that fails', () => {
   })
 })
 
+describe('an export that is killed', () => {
+  const dead = spawnSync('true').pid
+  const NOBODYS = 2 ** 30
+
+  test('leaves a partial file, which the next to that place removes', async () => {
+    const place = join(folder, 'killed')
+    mkdirSync(place)
+    const begun = once(watch(place), 'change')
+    const args = ['--vault', vaultDir, '--format', 'tlog', '--out', join(place, 'out')]
+    const long = join(folder, 'killed.tlog')
+    writeFileSync(long, longRecording(400_001))
+    const { stdout } = groundlock(['import', long, '--vault', vaultDir, '--json'])
+    const [{ id }] = JSON.parse(stdout) as [{ id: string }]
+    const child = spawn(GROUNDLOCK, ['export', id, ...args], { stdio: 'ignore' })
+    await begun
+    child.kill('SIGKILL')
+    await once(child, 'close')
+    expect(readdirSync(place)).toEqual([`.out.partial-${child.pid}`])
+    expect(groundlock(['export', SHORT, ...args]).code).toBe(EXIT_CODE.ok)
+    expect(readdirSync(place)).toEqual(['out'])
+  })
+
+  test.each(['tlog', 'csv'])('and nothing else that bears such a name is touched: %s', (format) => {
+    const place = join(folder, `names-${format}`)
+    mkdirSync(place)
+    const stale = [`.out.partial-${dead}`, `.out.partial-${NOBODYS}`]
+    const kept = [
+      `.out.partial-${process.pid}`,
+      `.other.partial-${dead}`,
+      `.out.partial-${dead}-old`,
+      `.out.partial-${dead}x`,
+      `.out.partial-`,
+      `out.partial-${dead}`,
+    ]
+    for (const name of [...stale, ...kept]) writeFileSync(join(place, name), 'cut')
+    mkdirSync(join(place, '.out.partial-999999998'))
+    writeFileSync(join(place, '.out.partial-999999998', 'HEARTBEAT.csv'), 'cut')
+    mkdirSync(join(place, '.out.partial-999999999'))
+    writeFileSync(join(place, '.out.partial-999999999', 'diary.txt'), 'mine')
+    const args = ['export', SHORT, '--vault', vaultDir, '--format', format, '--out', join(place, 'out')]
+    expect(groundlock(args).code).toBe(EXIT_CODE.ok)
+    expect(readdirSync(place).toSorted()).toEqual([...kept, '.out.partial-999999999', 'out'].toSorted())
+  })
+})
+
 function faultOf(work: () => unknown): Fault {
   try {
     work()

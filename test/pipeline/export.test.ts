@@ -207,9 +207,8 @@ describe('csv', () => {
       ['--link', 'spare', '--messages', 'heartbeat'],
       ['1', '3'],
     ],
-    [['--from', '50'], []],
+    [['--to', '0.5'], ['0']],
   ])('%j narrows it', (args, modes) => {
-    // A message that is asked for has a file, if only with its header.
     const out = exported(TWO_LINKS, 'csv', ...args, '--messages', 'HEARTBEAT')
     expect(csvOf(out, 'HEARTBEAT').rows.map((row) => row['custom_mode'])).toEqual(modes)
   })
@@ -294,7 +293,12 @@ describe('what cannot be done is said before anything is written', () => {
       EXIT_CODE.usage,
       '--messages cannot be used',
     ],
-    ['a format that is none', ['parquet'], EXIT_CODE.usage, 'Allowed choices are raw, original, tlog, csv'],
+    [
+      'a format that is none',
+      ['parquet'],
+      EXIT_CODE.usage,
+      'Allowed choices are raw, original, tlog, csv, jsonl',
+    ],
   ])('%s', (_, [format, ...more], exitCode, words) => {
     const args = ['export', TWO_LINKS, '--vault', vaultDir, '--format', format!, '--out', out, ...more]
     const { code, stderr } = groundlock(args)

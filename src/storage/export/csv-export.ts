@@ -9,7 +9,7 @@
 import { loadDialect } from '../../mavlink/dialect.js'
 import type { MessageGroup } from '../segment/message-group.js'
 import { CsvTable } from './csv-table.js'
-import { segmentsOf } from './export.js'
+import { refuseNothing, segmentsOf } from './export.js'
 import type { ExportOptions, Exported } from './export.js'
 import { OutputFolder } from './output.js'
 
@@ -35,12 +35,16 @@ export async function exportCsv(options: ExportOptions): Promise<Exported> {
     rowBytes: (msgid: number) => dialect.byId.get(msgid)?.length ?? 0,
   }
   try {
-    // What was asked for by name has a file, also where the span of time leaves no row.
+    // What was asked for by name has a file, also where the span of time leaves rows of the others only.
     msgids?.forEach(tableOf)
     for await (const groups of segmentsOf(options, (segment) => segment.groups(filter))) {
       for (const [msgid, own] of byMessage(groups)) tableOf(msgid).add(own, selection)
     }
     for (const table of tables.values()) table.flush()
+    refuseNothing(
+      options,
+      [...tables.values()].reduce((rows, table) => rows + table.rows, 0),
+    )
     return { files: output.commit(), notes: [] }
   } catch (error) {
     output.discard()

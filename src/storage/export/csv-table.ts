@@ -6,8 +6,8 @@ import type { UtcClock } from '../flight/clock-anchors.js'
 import type { MessageGroup } from '../segment/message-group.js'
 import { columnsOf } from './csv-cells.js'
 import type { Column } from './csv-cells.js'
-import { CsvText } from './csv-text.js'
-import type { OutputFile } from './output.js'
+import { TextBytes } from './text-bytes.js'
+import type { Sink } from './output.js'
 import type { Selection } from './selection.js'
 import { UtcText } from './utc-text.js'
 
@@ -18,21 +18,18 @@ const WRITE_BYTES = 256 * 1024
 const COMMON_HEADERS = ['recv_time_us', 'utc', 'link', 'sysid', 'compid']
 
 export class CsvTable {
-  readonly #file: OutputFile
+  /** Rows that were written. */
+  rows = 0
+  readonly #file: Sink
   readonly #clock: UtcClock
   readonly #links: readonly string[]
   readonly #columns: readonly Column[]
-  readonly #out = new CsvText()
+  readonly #out = new TextBytes()
   readonly #utc = new UtcText()
   /** The payload itself is the only column of a message that no definition knows. */
   readonly #unknown: boolean
 
-  constructor(
-    file: OutputFile,
-    layout: MessageLayout | undefined,
-    clock: UtcClock,
-    links: readonly string[],
-  ) {
+  constructor(file: Sink, layout: MessageLayout | undefined, clock: UtcClock, links: readonly string[]) {
     this.#file = file
     this.#clock = clock
     this.#links = links
@@ -63,6 +60,7 @@ export class CsvTable {
 
   #row({ group, view, sender, at }: Cursor, timeUs: number): void {
     const out = this.#out
+    this.rows++
     if (timeUs <= Number.MAX_SAFE_INTEGER) out.integer(timeUs)
     else out.bigint(group.times[at]!)
     out.comma()

@@ -1,10 +1,11 @@
 /**
  * Export: what all exports of a flight have in common.
  */
+import { Fault } from '../../base/fault.js'
 import type { FlightReader } from '../flight/flight-reader.js'
 import type { FlightSegment } from '../flight/flight-segment.js'
 import type { Written } from './output.js'
-import { overlaps } from './selection.js'
+import { isWholeTime, overlaps } from './selection.js'
 import type { Selection } from './selection.js'
 
 export interface ExportOptions {
@@ -52,4 +53,23 @@ export async function* segmentsOf<Value>(
     await new Promise((resolve) => setImmediate(resolve))
     signal?.throwIfAborted()
   }
+}
+
+/**
+ * A span of time with nothing in it is a mistake in --from or --to, not an empty file: called before the commit.
+ * Errors: Fault GL-EXPORT-07 nothing was `taken` (records or bytes) of the span.
+ */
+export function refuseNothing({ flight, selection }: ExportOptions, taken: number): void {
+  if (taken > 0 || isWholeTime(selection)) return
+  const { id, openedUs, lastUs } = flight.info
+  const lasted =
+    openedUs === null || lastUs === null ? '' : ` It lasted ${((lastUs - openedUs) / 1e6).toFixed(1)} s.`
+  throw new Fault({
+    code: 'GL-EXPORT-07',
+    op: 'export a part of flight',
+    subject: id,
+    found: 'nothing of that is in the span of time',
+    hint: `Widen --from and --to, or leave them out.${lasted}`,
+    recovery: 'user',
+  })
 }

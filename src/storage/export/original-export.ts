@@ -10,7 +10,7 @@ import type { Records } from '../segment/records.js'
 import { TIMESTAMP_BYTES, writeTimestamp } from '../import/tlog.js'
 import { segmentsOf } from './export.js'
 import type { ExportOptions, Exported } from './export.js'
-import { OutputFiles } from './output.js'
+import { outputAt } from './output-stream.js'
 import { redactionNotes } from './raw-export.js'
 
 /**
@@ -19,10 +19,10 @@ import { redactionNotes } from './raw-export.js'
  * Errors: Fault GL-EXPORT-03 the flight was not imported; GL-FLIGHT-03 what comes out is not what went in.
  */
 export async function exportOriginal(options: ExportOptions): Promise<Exported> {
-  const { flight, path, force } = options
+  const { flight, path, force, signal } = options
   const { source, id, redactions } = flight.info
   if (source === null || source.sha256 === null) throw noOriginalFault(id)
-  const output = new OutputFiles(force)
+  const output = outputAt(path, force)
   try {
     const file = output.create(path)
     const hash = createHash('sha256')
@@ -31,6 +31,7 @@ export async function exportOriginal(options: ExportOptions): Promise<Exported> 
         source.format === 'tlog' ? tlogBytes(records) : records.bytes.subarray(0, records.byteLength)
       hash.update(bytes)
       file.write(bytes)
+      await output.drained(signal)
     }
     const equal = hash.digest('hex') === source.sha256
     if (!equal && redactions === 0)

@@ -18,6 +18,7 @@ import {
 } from 'node:fs'
 import { basename, dirname, extname, join } from 'node:path'
 import { Fault, errnoOf, reasonOf } from '../../base/fault.js'
+import { isProcessAlive } from '../../base/process-alive.js'
 import { syncFolderOf } from '../vault/vault.js'
 
 /** A file that was written. */
@@ -26,8 +27,13 @@ export interface Written {
   bytes: number
 }
 
+/** Takes the bytes of a file; they are borrowed. */
+export interface Sink {
+  write(bytes: Uint8Array): void
+}
+
 /** One file on its way. */
-export class OutputFile {
+export class OutputFile implements Sink {
   readonly path: string
   bytes = 0
   readonly #aside: string
@@ -76,7 +82,9 @@ export class OutputFile {
 /** What an export writes to. Exactly one of `commit` and `discard` is called at its end. */
 export interface Output {
   /** Begins a file. */
-  create(path: string): OutputFile
+  create(path: string): Sink
+  /** Returns when what was written is out of our memory. Errors: what `signal` aborts with. */
+  drained(signal: AbortSignal | undefined): Promise<void>
   /** Makes all files durable under their names. */
   commit(): Written[]
   /** Leaves nothing behind but what a `commit` that failed had published; its fault says so. */
@@ -96,10 +104,14 @@ export class OutputFiles implements Output {
   create(path: string): OutputFile {
     const there = kindOf(path)
     if (there !== undefined && !(there === 'file' && this.#force)) throw thereFault(path, there)
+    removeStale(path)
     const file = new OutputFile(path, asideOf(path))
     this.#files.push(file)
     return file
   }
+
+  /** Files are written at once. */
+  async drained(): Promise<void> {}
 
   commit(): Written[] {
     const written = this.#files.map((file) => file.finish())
@@ -131,6 +143,7 @@ export class OutputFolder implements Output {
     if (there !== undefined && !this.#replaces) throw thereFault(path, there)
     this.#path = path
     this.#aside = asideOf(path)
+    removeStale(path)
     writing(path, () => {
       rmSync(this.#aside, { recursive: true, force: true })
       mkdirSync(this.#aside)
@@ -142,6 +155,9 @@ export class OutputFolder implements Output {
     this.#files.push(file)
     return file
   }
+
+  /** Files are written at once. */
+  async drained(): Promise<void> {}
 
   commit(): Written[] {
     const written = this.#files.map((file) => file.finish())
@@ -177,7 +193,33 @@ export function pathWith(path: string, part: string): string {
 }
 
 function asideOf(path: string): string {
-  return join(dirname(path), `.${basename(path)}.partial-${process.pid}`)
+  return join(dirname(path), `.${basename(path)}${PARTIAL}${process.pid}`)
+}
+
+const PARTIAL = '.partial-'
+
+/** Removes what killed exports to the same path left beside it. What cannot be removed is in nobody's way. */
+function removeStale(path: string): void {
+  const folder = dirname(path)
+  const prefix = `.${basename(path)}${PARTIAL}`
+  for (const name of namesIn(folder)) {
+    const [, pid] = (name.startsWith(prefix) && /^(\d+)$/.exec(name.slice(prefix.length))) || []
+    if (pid === undefined || isProcessAlive(Number(pid))) continue
+    const stale = join(folder, name)
+    // Whatever bears such a name and is none of ours stays: only what an export makes goes.
+    const kind = lstatSync(stale, { throwIfNoEntry: false })
+    if (kind?.isFile()) rmSync(stale, { force: true })
+    else if (kind?.isDirectory() && isFolderOf(stale, '.csv')) rmSync(stale, { recursive: true, force: true })
+  }
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch {
+    // Whether it can be written to is told by the one who writes.
+    return []
+  }
 }
 
 type Kind = 'file' | 'folder' | 'device'

@@ -3,28 +3,36 @@
  */
 import { ByteWriter } from '../../base/byte-writer.js'
 import type { Records } from '../segment/records.js'
-import { segmentsOf } from './export.js'
+import { refuseNothing, segmentsOf } from './export.js'
 import type { ExportOptions, Exported } from './export.js'
-import { OutputFiles, pathWith } from './output.js'
-import type { OutputFile } from './output.js'
+import { outputAt } from './output-stream.js'
+import { pathWith } from './output.js'
+import type { Sink } from './output.js'
 import { isWholeTime } from './selection.js'
 import type { Selection } from './selection.js'
 
 /** Writes `path`, or for a flight of several links `path` with `.LINK` before its extension each. */
 export async function exportRaw(options: ExportOptions): Promise<Exported> {
-  const { flight, path, selection, force } = options
-  const output = new OutputFiles(force)
+  const { flight, path, selection, force, signal } = options
+  const output = outputAt(path, force)
   try {
     const { links, redactions } = flight.info
-    const files = new Map<number, OutputFile>()
+    const files = new Map<number, Sink>()
     links.forEach((name, link) => {
       if (selection.link !== undefined && selection.link !== link) return
       const single = links.length === 1 || selection.link !== undefined
       files.set(link, output.create(single ? path : pathWith(path, name)))
     })
+    let taken = 0
     for await (const records of segmentsOf(options, (segment) => segment.records())) {
-      for (const [link, file] of files) file.write(wireBytes(records, link, selection))
+      for (const [link, file] of files) {
+        const bytes = wireBytes(records, link, selection)
+        file.write(bytes)
+        taken += bytes.length
+      }
+      await output.drained(signal)
     }
+    refuseNothing(options, taken)
     return { files: output.commit(), notes: redactionNotes(redactions) }
   } catch (error) {
     output.discard()

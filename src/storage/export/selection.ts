@@ -9,6 +9,9 @@ import type { FlightSegment } from '../flight/flight-segment.js'
 export type Moment =
   { kind: 'after start'; us: number } | { kind: 'before end'; us: number } | { kind: 'utc'; us: number }
 
+/** Seconds, minutes and seconds, or hours, minutes and seconds; what is not the first has two digits, below 60. */
+const CLOCK = /^([+-])?(?:(?:(\d+):(?=[0-5]\d:))?(\d+):(?=[0-5]\d(?:\.|$)))?(\d+(?:\.\d+)?)$/
+
 /** What is absent does not narrow. */
 export interface Selection {
   msgids?: readonly number[]
@@ -18,11 +21,15 @@ export interface Selection {
   toUs: number
 }
 
-/** `12.5`: seconds after the flight's start; `-10`: before its end; or a UTC time, ISO 8601 with its zone. */
+/**
+ * `12.5`: seconds after the flight's start, also as `+1:05` or `1:02:05`, which is how times are shown; `-10` or `-1:05`:
+ * before its end; or a UTC time, ISO 8601 with its zone.
+ */
 export function momentOf(word: string): Moment | undefined {
-  if (/^-?\d+(\.\d+)?$/.test(word)) {
-    const us = Math.round(Number(word) * 1e6)
-    return word.startsWith('-') ? { kind: 'before end', us: -us } : { kind: 'after start', us }
+  const [, sign, hours, minutes, seconds] = CLOCK.exec(word) ?? []
+  if (seconds !== undefined) {
+    const us = Math.round((Number(hours ?? 0) * 3600 + Number(minutes ?? 0) * 60 + Number(seconds)) * 1e6)
+    return sign === '-' ? { kind: 'before end', us } : { kind: 'after start', us }
   }
   if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d.*(Z|[+-]\d\d:?\d\d)$/.test(word)) return undefined
   const ms = Date.parse(word)

@@ -7,10 +7,11 @@ import type { UtcClock } from '../flight/clock-anchors.js'
 import { FRAME } from '../segment/records.js'
 import type { Records } from '../segment/records.js'
 import { isBelievable, writeTimestamp } from '../import/tlog.js'
-import { segmentsOf } from './export.js'
+import { refuseNothing, segmentsOf } from './export.js'
 import type { ExportOptions, Exported } from './export.js'
-import { OutputFiles, pathWith } from './output.js'
-import type { OutputFile } from './output.js'
+import { outputAt } from './output-stream.js'
+import { pathWith } from './output.js'
+import type { Output, Sink } from './output.js'
 import { redactionNotes } from './raw-export.js'
 import type { Selection } from './selection.js'
 
@@ -57,15 +58,17 @@ export class TlogTimes {
 
 /** Writes `path`, and at each clock step the next of `path` with `.2`, `.3` … before its extension. */
 export async function exportTlog(options: ExportOptions): Promise<Exported> {
-  const { flight, selection } = options
-  const output = new OutputFiles(options.force)
+  const { flight, selection, signal } = options
+  const output = outputAt(options.path, options.force)
   try {
     const parts = new TlogParts(options, output)
     let noiseBytes = 0
     for await (const records of segmentsOf(options, (segment) => segment.records())) {
       noiseBytes += parts.add(records, selection)
+      await output.drained(signal)
     }
     parts.flush()
+    refuseNothing(options, parts.frames)
     const { redactions } = flight.info
     return {
       files: output.commit(),
@@ -80,12 +83,13 @@ export async function exportTlog(options: ExportOptions): Promise<Exported> {
 class TlogParts {
   readonly times: TlogTimes
   count = 1
+  frames = 0
   readonly #path: string
-  readonly #output: OutputFiles
+  readonly #output: Output
   readonly #out = new ByteWriter()
-  #file: OutputFile
+  #file: Sink
 
-  constructor({ flight, path }: ExportOptions, output: OutputFiles) {
+  constructor({ flight, path }: ExportOptions, output: Output) {
     this.times = new TlogTimes(flight.clock, flight.info.openedUs ?? 0)
     this.#path = path
     this.#output = output
@@ -114,6 +118,7 @@ class TlogParts {
 
   #frame(recvUs: number, bytes: Uint8Array, start: number, end: number): void {
     const { utcUs, step } = this.times.next(recvUs)
+    this.frames++
     if (step) {
       this.flush()
       this.#file = this.#output.create(pathWith(this.#path, String(++this.count)))

@@ -2,7 +2,7 @@
  * UTC text: ISO 8601 with microseconds, `2023-04-18T11:03:34.123456Z`.
  */
 import { isBelievable } from '../import/tlog.js'
-import type { CsvText } from './csv-text.js'
+import type { TextBytes } from './text-bytes.js'
 
 /** Writes times that mostly follow each other: the part up to the second is kept for the next. */
 export class UtcText {
@@ -10,7 +10,7 @@ export class UtcText {
   #text = ''
 
   /** Writes `utcUs`, or nothing where it is no time that can be. */
-  write(out: CsvText, utcUs: number): void {
+  write(out: TextBytes, utcUs: number): void {
     if (!isBelievable(utcUs)) return
     const second = Math.floor(utcUs / 1e6)
     if (second !== this.#second) {

@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto'
 import { closeSync, linkSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { errnoOf } from '../../base/fault.js'
+import { isProcessAlive } from '../../base/process-alive.js'
 import { FLIGHT_SUFFIX, PARTIAL_SUFFIX, syncFolderOf } from '../vault/vault.js'
 import type { Vault } from '../vault/vault.js'
 import { isWholeImport, splitPartOf } from './import-id.js'
@@ -63,7 +64,7 @@ export class PartialFlight {
 export function removeStale(vault: Vault, recording: string): void {
   for (const { name, pid } of partialsOf(vault, recording)) {
     const path = join(vault.flightsDir, name)
-    const stale = pid === process.pid ? !making.has(path) : !isAlive(pid)
+    const stale = pid === process.pid ? !making.has(path) : !isProcessAlive(pid)
     if (stale) rmSync(path, { force: true })
   }
 }
@@ -80,12 +81,4 @@ function partialsOf(vault: Vault, recording: string): { name: string; pid: numbe
     const isOfRecording = isWholeImport(id, recording) || splitPartOf(id, recording) !== undefined
     return isOfRecording ? [{ name, pid: Number(pid) }] : []
   })
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch (cause) {
-    return errnoOf(cause) === 'EPERM'
-  }
 }

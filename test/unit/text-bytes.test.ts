@@ -1,12 +1,12 @@
-/** CSV text: every number reads back as it was, by whoever reads CSV. */
+/** Text bytes: every number reads back as it was, by whoever reads CSV. */
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { floatText } from '../../src/mavlink/message-json.js'
-import { CsvText } from '../../src/storage/export/csv-text.js'
+import { TextBytes } from '../../src/storage/export/text-bytes.js'
 import { readCsv } from '../support/csv.js'
 
-function written(write: (out: CsvText) => void): string {
-  const out = new CsvText()
+function written(write: (out: TextBytes) => void): string {
+  const out = new TextBytes()
   write(out)
   return new TextDecoder().decode(out.written())
 }
@@ -78,7 +78,7 @@ it('texts of any characters are one cell', () => {
         out.newline()
         texts.forEach((text, i) => {
           if (i > 0) out.comma()
-          out.quoted(text)
+          out.csvText(text)
         })
         out.newline()
       })
@@ -89,5 +89,5 @@ it('texts of any characters are one cell', () => {
 
 it('a long text finds its room', () => {
   const long = 'é"'.repeat(50_000)
-  expect(written((out) => out.quoted(long))).toBe(`"${long.replaceAll('"', '""')}"`)
+  expect(written((out) => out.csvText(long))).toBe(`"${long.replaceAll('"', '""')}"`)
 })

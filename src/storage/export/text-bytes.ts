@@ -1,5 +1,5 @@
 /**
- * CSV text: cells as bytes of UTF-8, many times faster than by strings. RFC 4180, lines end with LF.
+ * Text bytes: numbers and texts as bytes of UTF-8, many times faster than by strings.
  */
 import { floatText } from '../../mavlink/message-json.js'
 
@@ -8,6 +8,12 @@ const START_BYTES = 16 * 1024
 
 /** No number has more characters than this (bytes); a cell of one needs no further look at the room. */
 const NUMBER_BYTES = 32
+
+/** Up to this many are copied one by one (bytes). */
+const LOOP_BYTES = 64
+
+/** Texts that stand in JSON as they are: printable ASCII without quote and backslash. */
+const PLAIN_JSON = /^[ !#-[\]-~]*$/
 
 const COMMA = 0x2c
 const NEWLINE = 0x0a
@@ -25,7 +31,7 @@ const PLAIN_FLOATS = { from: 1e-5, to: 1e9 } as const
 /** Greatest whole number up to which every whole number is a float. */
 const FLOAT_INTEGERS = 2 ** 24
 
-export class CsvText {
+export class TextBytes {
   #bytes = Buffer.alloc(START_BYTES)
   #length = 0
 
@@ -83,19 +89,36 @@ export class CsvText {
   }
 
   bytes(bytes: Uint8Array): void {
-    this.#room(bytes.length + NUMBER_BYTES)
-    this.#bytes.set(bytes, this.#length)
-    this.#length += bytes.length
+    const count = bytes.length
+    this.#room(count + NUMBER_BYTES)
+    // A loop is faster than a call as long as there is little to copy.
+    if (count > LOOP_BYTES) this.#bytes.set(bytes, this.#length)
+    else for (let i = 0; i < count; i++) this.#bytes[this.#length + i] = bytes[i]!
+    this.#length += count
   }
 
-  /** Any text, in quotes. */
-  quoted(text: string): void {
+  /** Any text as a cell of CSV, in quotes (RFC 4180). */
+  csvText(text: string): void {
     const inside = text.replaceAll('"', '""')
     // No character of UTF-16 takes more than three bytes of UTF-8.
     this.#room(3 * inside.length + NUMBER_BYTES)
     this.#bytes[this.#length++] = QUOTE
     this.#length += this.#bytes.write(inside, this.#length)
     this.#bytes[this.#length++] = QUOTE
+  }
+
+  /** Any text as a string of JSON (RFC 8259). */
+  jsonText(text: string): void {
+    if (PLAIN_JSON.test(text)) {
+      this.#room(text.length + NUMBER_BYTES)
+      this.#bytes[this.#length++] = QUOTE
+      this.#length += this.#bytes.write(text, this.#length, 'latin1')
+      this.#bytes[this.#length++] = QUOTE
+      return
+    }
+    const json = JSON.stringify(text)
+    this.#room(3 * json.length)
+    this.#length += this.#bytes.write(json, this.#length)
   }
 
   /** A whole number of `width` digits, zeros before it. */
