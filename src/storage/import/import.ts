@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { Fault, reasonOf } from '../../base/fault.js'
+import { Fault, errnoOf, reasonOf } from '../../base/fault.js'
 import type { Dialect } from '../../mavlink/dialect.js'
 import { Vehicles } from '../../mavlink/vehicles.js'
 import { FlightBuilder, SEGMENT_BYTES } from '../flight/flight-builder.js'
@@ -45,6 +45,8 @@ export type ImportResult =
       frames: number
       noiseBytes: number
       redactions: number
+      /** What the file clearly looks like, where it was taken as something else because `format` said so. */
+      looksLike?: RecordingFormat
     }
   | { kind: 'already there'; id: string }
 
@@ -68,7 +70,8 @@ export async function importFile(path: string, options: ImportOptions): Promise<
     partial = new PartialFlight(vault, id)
     const source = { name: basename(path), format, bytes: seen.bytes, sha256: seen.sha256 }
     const result = await writeFlight(path, id, partial.path, source, options)
-    return partial.publish() ? result : { kind: 'already there', id }
+    if (!partial.publish()) return { kind: 'already there', id }
+    return format !== seen.format && seen.isClear ? { ...result, looksLike: seen.format } : result
   } catch (error) {
     throw importError(path, options, error)
   } finally {
@@ -83,7 +86,7 @@ async function writeFlight(
   partial: string,
   source: FlightSource,
   options: ImportOptions,
-): Promise<ImportResult> {
+): Promise<ImportResult & { kind: 'imported' }> {
   const head = { id, station: options.station, bootId: '', origin: 'import' as const, previousPart: null }
   const writer = await FlightWriter.create(
     partial,
@@ -198,12 +201,38 @@ export async function syncFile(path: string): Promise<void> {
 /** What an import ends with: what is known already, or that the vault could not be written. */
 export function importError(path: string, { vault, signal }: ImportOptions, cause: unknown): unknown {
   if (cause instanceof Fault || signal?.aborted === true) return cause
+  const noRoom = NO_ROOM[errnoOf(cause)]
+  if (noRoom !== undefined) return noRoomFault(path, vault.dir, noRoom, cause)
   return new Fault({
     code: 'GL-IMPORT-04',
     op: `store ${path} in`,
     subject: vault.dir,
     found: reasonOf(cause),
     hint: 'The vault must be writable and have room for about a fifth of the recording.',
+    recovery: 'user',
+    cause,
+  })
+}
+
+/** What keeps every import from the vault, not only that of one file, as the system and SQLite say it. */
+const NO_ROOM: Readonly<Record<string, string>> = {
+  ENOSPC: 'the disk is full',
+  SQLITE_FULL: 'the disk is full',
+  EDQUOT: 'this user’s share of the disk is full',
+  EROFS: 'the file system is read-only',
+  SQLITE_READONLY: 'the file system is read-only',
+}
+
+/** The fault after which there is no sense in trying another file. */
+export const NO_ROOM_CODE = 'GL-IMPORT-07'
+
+function noRoomFault(path: string, dir: string, found: string, cause: unknown): Fault {
+  return new Fault({
+    code: 'GL-IMPORT-07',
+    op: `store ${path} in`,
+    subject: dir,
+    found,
+    hint: `Make room (about a fifth of the recordings) or name another vault with --vault: df ${dir}`,
     recovery: 'user',
     cause,
   })

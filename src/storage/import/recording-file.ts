@@ -2,6 +2,7 @@
  * Recording file: a file that others made, read in parts, and what must be known of it before it is imported.
  */
 import { createHash } from 'node:crypto'
+import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { Fault, reasonOf } from '../../base/fault.js'
 import type { Dialect } from '../../mavlink/dialect.js'
@@ -19,7 +20,9 @@ const HEAD_BYTES = 4096
 export interface Inspection {
   bytes: number
   sha256: string
+  /** What it looks like, and whether there is no doubt of that. */
   format: RecordingFormat
+  isClear: boolean
 }
 
 /** Reads the file once. Errors: a Fault where it cannot be read, or holds no frame. */
@@ -40,15 +43,19 @@ export async function inspect(
   }
   const format = guess.end()
   if (guess.frames === 0) throw noFrameFault(path, head)
-  return { bytes, sha256: hash.digest('hex'), format }
+  return { bytes, sha256: hash.digest('hex'), format, isClear: guess.isClear }
 }
 
 /** The bytes of the file, in order; each part is borrowed until the next. Errors: a Fault; what `signal` aborts with. */
 export async function* partsOf(path: string, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
-  const file = await open(path, 'r').catch((cause: unknown) => {
+  // Without waiting: a named pipe that nobody writes to would never open.
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((cause: unknown) => {
     throw readFault(path, cause)
   })
   try {
+    const stat = await file.stat()
+    if (!stat.isFile())
+      throw readFault(path, new Error(stat.isDirectory() ? 'it is a folder' : 'it is no plain file'))
     const buffer = new Uint8Array(READ_BYTES)
     for (;;) {
       signal?.throwIfAborted()
@@ -63,7 +70,7 @@ export async function* partsOf(path: string, signal: AbortSignal | undefined): A
   }
 }
 
-function readFault(path: string, cause: unknown): Fault {
+export function readFault(path: string, cause: unknown): Fault {
   return new Fault({
     code: 'GL-IMPORT-01',
     op: 'read the recording',

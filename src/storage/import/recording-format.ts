@@ -7,6 +7,9 @@ import { TIMESTAMP_BYTES } from './tlog.js'
 
 export type RecordingFormat = 'tlog' | 'raw'
 
+/** A file is clearly of a format if this share of its frames is: damage takes some. */
+const CLEAR_SHARE = 0.9
+
 /** Tells the formats apart as the file goes by: in a tlog 8 bytes stand between frames, in a raw stream none. */
 export class FormatGuess {
   frames = 0
@@ -25,6 +28,11 @@ export class FormatGuess {
       },
       noise: (_bytes, start, end) => (this.#noise += end - start),
     })
+  }
+
+  /** Whether nearly all frames say the same. */
+  get isClear(): boolean {
+    return Math.max(this.#directly, this.#behindTimestamp) >= CLEAR_SHARE * this.frames
   }
 
   push(bytes: Uint8Array): void {
