@@ -90,7 +90,7 @@ infinities the strings "NaN", "Infinity", "-Infinity"; a float has the shortest 
 text that are no UTF-8 are \\xe4 as in csv. A message that no definition knows is UNKNOWN_ and its id, with payload_hex.
 
 Times: 12.5 is seconds after the flight's start, as is 1:05 or 1:02:05 (or +1:05, as show has it), -10 seconds before its
-end, 2023-04-18T11:03:34Z is UTC. A span with nothing in it is a fault (GL-EXPORT-07).
+end, 2023-04-18T11:03:34Z is UTC. A selection of nothing is a fault (GL-EXPORT-07).
 Files appear when they are whole and on the disk, or not at all; Ctrl-C leaves nothing behind. With --out - it is the exit
 code that tells whether the reader got all; notes go to stderr.
 
@@ -117,7 +117,8 @@ async function exportFlight(word: string, options: Options, command: Command): P
         force,
         selection,
         signal,
-        onProgress: (done, all) => progress.update(done, all),
+        // What is behind the pipe may write to the same terminal.
+        ...(toStdout ? {} : { onProgress: (done, all) => progress.update(done, all) }),
       }
       const done = await FORMATS[format](request)
       return { flight: flight.info.id, files: done.files, notes: [...notes, ...done.notes] }

@@ -107,7 +107,7 @@ async function importOne(
 ): Promise<Outcome> {
   const { vault } = options
   const stored = (ids: readonly string[]): number =>
-    ids.reduce((sum, id) => sum + statSync(vault.flightPath(id)).size, 0)
+    ids.reduce((sum, id) => sum + (statSync(vault.flightPath(id), { throwIfNoEntry: false })?.size ?? 0), 0)
   try {
     if (fault !== undefined) throw fault
     const result = split ? await importSplit(file, options) : await importFile(file, options)

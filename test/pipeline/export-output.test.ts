@@ -201,6 +201,18 @@ describe('an export that is killed', () => {
     expect(groundlock(args).code).toBe(EXIT_CODE.ok)
     expect(readdirSync(place).toSorted()).toEqual([...kept, '.out.partial-999999999', 'out'].toSorted())
   })
+
+  test('what it was about to replace is removed only when its place is taken', () => {
+    const place = join(folder, 'replacing')
+    const old = join(place, `.out.partial-${dead}-old`)
+    mkdirSync(old, { recursive: true })
+    writeFileSync(join(old, 'HEARTBEAT.csv'), 'earlier')
+    const args = ['export', SHORT, '--vault', vaultDir, '--format', 'csv', '--out', join(place, 'out')]
+    expect(groundlock(args).code).toBe(EXIT_CODE.ok)
+    expect(readFileSync(join(old, 'HEARTBEAT.csv'), 'utf8')).toBe('earlier')
+    expect(groundlock([...args, '--force']).code).toBe(EXIT_CODE.ok)
+    expect(readdirSync(place)).toEqual(['out'])
+  })
 })
 
 function faultOf(work: () => unknown): Fault {

@@ -56,11 +56,13 @@ export async function* segmentsOf<Value>(
 }
 
 /**
- * A span of time with nothing in it is a mistake in --from or --to, not an empty file: called before the commit.
- * Errors: Fault GL-EXPORT-07 nothing was `taken` (records or bytes) of the span.
+ * A selection with nothing in it is a mistake of who made it, not an empty file: called before the commit. A link over which
+ * nothing came is none.
+ * Errors: Fault GL-EXPORT-07 nothing was `taken` (records or bytes).
  */
 export function refuseNothing({ flight, selection }: ExportOptions, taken: number): void {
-  if (taken > 0 || isWholeTime(selection)) return
+  const isWhole = isWholeTime(selection)
+  if (taken > 0 || (isWhole && selection.msgids === undefined)) return
   const { id, openedUs, lastUs } = flight.info
   const lasted =
     openedUs === null || lastUs === null ? '' : ` It lasted ${((lastUs - openedUs) / 1e6).toFixed(1)} s.`
@@ -68,8 +70,10 @@ export function refuseNothing({ flight, selection }: ExportOptions, taken: numbe
     code: 'GL-EXPORT-07',
     op: 'export a part of flight',
     subject: id,
-    found: 'nothing of that is in the span of time',
-    hint: `Widen --from and --to, or leave them out.${lasted}`,
+    found: isWhole ? 'none of those messages came over that link' : 'nothing of that is in the span of time',
+    hint: isWhole
+      ? `Leave --link out; groundlock show ${id} lists what came over which.`
+      : `Widen --from and --to, or leave them out.${lasted}`,
     recovery: 'user',
   })
 }

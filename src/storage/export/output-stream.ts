@@ -27,8 +27,8 @@ class OutputStream implements Output {
       write: (bytes) => {
         if (bytes.length === 0) return
         this.#bytes += bytes.length
-        // The bytes are borrowed, and a pipe may take them later.
-        process.stdout.write(Uint8Array.from(bytes))
+        // The bytes are borrowed, and a pipe may take them later. Not `slice`, which of a Buffer makes no copy.
+        process.stdout.write(Buffer.from(bytes))
       },
     }
   }

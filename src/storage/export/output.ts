@@ -203,8 +203,10 @@ function removeStale(path: string): void {
   const folder = dirname(path)
   const prefix = `.${basename(path)}${PARTIAL}`
   for (const name of namesIn(folder)) {
-    const [, pid] = (name.startsWith(prefix) && /^(\d+)$/.exec(name.slice(prefix.length))) || []
+    const [, pid, old] = (name.startsWith(prefix) && /^(\d+)(-old)?$/.exec(name.slice(prefix.length))) || []
     if (pid === undefined || isProcessAlive(Number(pid))) continue
+    // It was killed before the new one had its place: what was there before is nowhere else.
+    if (old !== undefined && kindOf(path) === undefined) continue
     const stale = join(folder, name)
     // Whatever bears such a name and is none of ours stays: only what an export makes goes.
     const kind = lstatSync(stale, { throwIfNoEntry: false })
