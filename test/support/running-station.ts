@@ -7,6 +7,11 @@ import { join } from 'node:path'
 import type { StationStatus } from '../../src/forward/station-status.js'
 import { GROUNDLOCK } from './groundlock.js'
 
+export interface StationOptions {
+  /** Bit rate of the device, unless it is the default. */
+  baud?: number
+}
+
 export class RunningStation {
   readonly vault: string
   readonly configuration: string
@@ -16,10 +21,10 @@ export class RunningStation {
   readonly #listeners = new Set<() => void>()
 
   /** Starts a station in `dir`: its device is DIR/radio, its vault DIR/vault. */
-  constructor(dir: string) {
+  constructor(dir: string, options: StationOptions = {}) {
     this.#dir = dir
     this.vault = join(dir, 'vault')
-    this.configuration = writeStationConfiguration(dir)
+    this.configuration = writeStationConfiguration(dir, options)
     this.#child = spawn(GROUNDLOCK, ['run', '--config', this.configuration], {
       stdio: ['ignore', 'ignore', 'pipe'],
     })
@@ -79,11 +84,9 @@ export class RunningStation {
 }
 
 /** Writes the configuration of a station in `dir`; returns its path. */
-export function writeStationConfiguration(dir: string): string {
+export function writeStationConfiguration(dir: string, { baud }: StationOptions = {}): string {
   const path = join(dir, 'groundlock.toml')
-  writeFileSync(
-    path,
-    `[station]\nrun_dir = "${join(dir, 'run')}"\n[vault]\ndir = "${join(dir, 'vault')}"\n[link.radio]\ndevice = "${join(dir, 'radio')}"\n`,
-  )
+  const text = `[station]\nrun_dir = "${join(dir, 'run')}"\n[vault]\ndir = "${join(dir, 'vault')}"\n[link.radio]\ndevice = "${join(dir, 'radio')}"\n`
+  writeFileSync(path, baud === undefined ? text : `${text}baud = ${baud}\n`)
   return path
 }
