@@ -58,11 +58,19 @@ export class RunningStation {
     return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as StationStatus) : undefined
   }
 
+  /** What this process said last, also when it is gone. */
+  ownStatus(): StationStatus | undefined {
+    const status = this.status()
+    return status?.pid === this.#child.pid ? status : undefined
+  }
+
   /** Resolves with the first status that fits: the status file is replaced each second and at each stored chunk. */
   async untilStatus(fits: (status: StationStatus) => boolean): Promise<StationStatus> {
     for (;;) {
-      const status = this.status()
-      if (status !== undefined && status.pid === this.#child.pid && fits(status)) return status
+      const status = this.ownStatus()
+      if (status !== undefined && fits(status)) return status
+      if (this.#child.exitCode !== null || this.#child.signalCode !== null)
+        throw new Error(`the station ended before its status fitted:\n${this.#log}`)
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
   }
