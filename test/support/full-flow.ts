@@ -29,6 +29,8 @@ const COMPARED_BYTES = 64 * 1024
 export interface FlowReader {
   fromByte: number
   toByte: number
+  /** How fast it flowed at last. */
+  bytesPerS: number
 }
 
 export interface FullFlowOptions {
@@ -50,6 +52,8 @@ export class FullFlow {
   readonly #cable: Cable
   #reader = 0
   #running: Promise<void> | undefined
+  /** Why there can be no pseudo-terminal. */
+  #failure: Error | undefined
   #stopping = false
   #pausing = false
 
@@ -62,9 +66,8 @@ export class FullFlow {
   /** Plugs the device in; bytes flow as soon as a reader has it open. */
   static async start(options: FullFlowOptions): Promise<FullFlow> {
     const flow = new FullFlow(await makeLoop(options.seed ?? 1), options)
-    // Fails where there can be no pseudo-terminal; a reader may come whenever it likes.
-    const failed = flow.#cable.plugIn().then(() => new Promise<never>(() => {}))
-    flow.#running = Promise.race([flow.#run(), failed])
+    flow.#plugIn()
+    flow.#running = flow.#run()
     flow.#running.catch(() => {}) // `stop` tells
     return flow
   }
@@ -72,6 +75,15 @@ export class FullFlow {
   /** Bytes on the wire so far. */
   get sentBytes(): number {
     return this.readers.at(-1)?.toByte ?? 0
+  }
+
+  /**
+   * Pulls the device out and plugs in another one, as soon as its reader is killed: the kernel gives the number of a
+   * terminal that is gone to the next one that asks, and the next reader must not find that one under our link.
+   */
+  async replug(): Promise<void> {
+    await this.#cable.pullOut()
+    this.#plugIn()
   }
 
   /** Lets the line be silent, still plugged in. */
@@ -112,11 +124,17 @@ export class FullFlow {
     await this.#cable.pullOut()
   }
 
+  /** A reader may come whenever it likes. */
+  #plugIn(): void {
+    this.#cable.plugIn().catch((cause: unknown) => (this.#failure = new Error('the line failed', { cause })))
+  }
+
   async #run(): Promise<void> {
     let lastMs = performance.now()
     let due = 0
     while (!this.#stopping) {
       await pause(PIECE_PAUSE_MS)
+      if (this.#failure !== undefined) throw this.#failure
       const nowMs = performance.now()
       due += ((nowMs - lastMs) * this.bytesPerS) / 1000
       lastMs = nowMs
@@ -135,9 +153,9 @@ export class FullFlow {
     const startMs = performance.now()
     if (!(await this.#cable.send(this.wire(fromByte, fromByte + byteCount)))) return false
     this.longestWaitMs = Math.max(this.longestWaitMs, performance.now() - startMs)
-    if (reader !== this.#reader) this.readers.push({ fromByte, toByte: fromByte })
+    if (reader !== this.#reader) this.readers.push({ fromByte, toByte: fromByte, bytesPerS: 0 })
     this.#reader = reader
-    this.readers.at(-1)!.toByte = fromByte + byteCount
+    Object.assign(this.readers.at(-1)!, { toByte: fromByte + byteCount, bytesPerS: this.bytesPerS })
     return true
   }
 }

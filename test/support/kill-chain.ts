@@ -90,7 +90,8 @@ export class KillChain {
 
   static async begin(dir: string, random: Random): Promise<KillChain> {
     mkdirSync(dir, { recursive: true })
-    return new KillChain(dir, random, await FullFlow.start({ link: join(dir, 'radio') }))
+    const seed = Math.floor(random() * 2 ** 31)
+    return new KillChain(dir, random, await FullFlow.start({ link: join(dir, 'radio'), seed }))
   }
 
   /** One life: starts the station and kills it at some moment. Errors: what was found to be untrue. */
@@ -173,7 +174,9 @@ export class KillChain {
   }
 
   async #kill(station: RunningStation, aim: Phase, closed: string[]): Promise<void> {
-    await station.end('SIGKILL')
+    const killed = station.end('SIGKILL')
+    await this.#flow.replug()
+    await killed
     // What stands there now is the last that was visible outside.
     const status = station.ownStatus()
     const recovering = aim === 'start' && status?.recovered === false
@@ -226,7 +229,7 @@ export class KillChain {
     const { readers } = this.#flow
     const reasons: string[] = []
     for (; this.#reader < readers.length; this.#reader++) {
-      const { fromByte, toByte } = readers[this.#reader]!
+      const { fromByte, toByte, bytesPerS } = readers[this.#reader]!
       try {
         this.#place = Math.max(this.#place, fromByte)
         const place = end()
@@ -236,7 +239,7 @@ export class KillChain {
       } catch (error) {
         reasons.push(`from ${this.#place} (${fromByte} to ${toByte}): ${String(error)}`)
       }
-      this.figures.missingMs.push(((toByte - this.#place) / FULL_FLOW_BYTES_PER_S) * 1000)
+      this.figures.missingMs.push(((toByte - this.#place) / bytesPerS) * 1000)
     }
     throw new Error(`flight ${id} is not what was on the wire\n${reasons.join('\n')}`)
   }
