@@ -52,6 +52,8 @@ async function run(port: NonNullable<typeof parentPort>): Promise<void> {
   })
   port.off('message', stopEarly)
   say({ kind: 'ready' })
+  // What came in during recovery has waited long enough.
+  writer.pump()
 }
 
 /** Says that all is stored but `leftBytes`, and lets the thread end. */
