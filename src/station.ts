@@ -5,6 +5,7 @@
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { bootId, monotonicUs } from './base/clock.js'
 import type { Configuration, LinkConfiguration } from './base/configuration.js'
 import { reasonOf } from './base/fault.js'
@@ -32,6 +33,9 @@ import type { Stored } from './storage/recorder/vault-writer.js'
 const TICK_MS = 1000
 /** One line about how it goes this often (ticks). */
 const STATUS_LINE_TICKS = 60
+/** How long a stop tries to end a flight while memory is full, and how often (ms); systemd waits 20 s for all of it. */
+const END_AT_MOST_MS = 5000
+const END_EVERY_MS = 100
 /** What systemd-timesyncd touches once the clock is right. */
 const CLOCK_SYNCHRONIZED = '/run/systemd/timesync/synchronized'
 
@@ -87,7 +91,9 @@ class RunningStation implements Station {
   #statusFailed = false
   #timer: NodeJS.Timeout | undefined
   readonly #socket: StationSocket
-  readonly #closedListeners = new Map<string, () => void>()
+  /** The flight whose last clock anchors were told. */
+  #anchored: string | null = null
+  readonly #closings = new Closings()
 
   constructor(
     configuration: Configuration,
@@ -130,13 +136,22 @@ class RunningStation implements Station {
     clearInterval(this.#timer)
     await Promise.all(this.#links.map(({ serial }) => serial.stop()))
     for (const { intake } of this.#links) intake.end()
-    this.#gate.close('shutdown', monotonicUs())
+    await this.#endFlight()
     const leftBytes = await this.#recorder.stop()
     this.#writeStatus()
     this.#log.info(statusLine(this.#status()))
     if (leftBytes === 0) this.#log.info('stopped: all flights are stored and closed')
     else this.#log.error(`stopped: ${leftBytes} bytes in memory could not be stored any more, and are lost`)
     this.#socket.close()
+  }
+
+  /** Where memory is full the worker first has to make room: also the flight's last gap wants to be told. */
+  async #endFlight(): Promise<void> {
+    this.#gate.close('shutdown', monotonicUs())
+    for (let waitedMs = 0; this.#gate.isOpen && waitedMs < END_AT_MOST_MS; waitedMs += END_EVERY_MS) {
+      await pause(END_EVERY_MS)
+      this.#gate.tick(monotonicUs())
+    }
   }
 
   #createLink({ name, device, baud }: LinkConfiguration, index: number): StationLink {
@@ -193,9 +208,11 @@ class RunningStation implements Station {
     return true
   }
 
-  /** The window of the clock anchors that is on ends with the flight. */
+  /** The window of the clock anchors that is on ends with the flight, however often its end is tried. */
   #closeFlight(closing: Closing): boolean {
-    for (const anchor of this.#anchors.bests) this.#recorder.anchor(anchor)
+    if (this.#anchored !== this.#flightId)
+      for (const anchor of this.#anchors.bests) this.#recorder.anchor(anchor)
+    this.#anchored = this.#flightId
     return this.#recorder.close(closing)
   }
 
@@ -207,8 +224,7 @@ class RunningStation implements Station {
   #onClosed(flightId: string, reason: string): void {
     this.#log.info(`flight ${flightId} is closed (${reason})`)
     if (this.#flightId === flightId) this.#flightId = null
-    this.#closedListeners.get(flightId)?.()
-    this.#closedListeners.delete(flightId)
+    this.#closings.closed(flightId)
   }
 
   #observeClock(seen: ClockAnchor): void {
@@ -240,7 +256,7 @@ class RunningStation implements Station {
   async #closeNow(reason: CloseReason): Promise<string | null> {
     const id = this.#flightId
     if (id === null || !this.#gate.close(reason, monotonicUs())) return null
-    await new Promise<void>((resolve) => this.#closedListeners.set(id, resolve))
+    await this.#closings.until(id)
     return id
   }
 
@@ -291,5 +307,26 @@ class RunningStation implements Station {
       ...this.#gate.ledger(index),
       heldBytes: intake.heldBytes,
     }
+  }
+}
+
+/** Who waits for a flight's file to be closed; two who ask wait for the same. */
+class Closings {
+  readonly #all = new Map<string, { ended: Promise<void>; end: () => void }>()
+
+  until(flightId: string): Promise<void> {
+    let closing = this.#all.get(flightId)
+    if (closing === undefined) {
+      let end = (): void => {}
+      const ended = new Promise<void>((resolve) => (end = resolve))
+      closing = { ended, end }
+      this.#all.set(flightId, closing)
+    }
+    return closing.ended
+  }
+
+  closed(flightId: string): void {
+    this.#all.get(flightId)?.end()
+    this.#all.delete(flightId)
   }
 }

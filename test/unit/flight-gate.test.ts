@@ -221,12 +221,27 @@ describe('a flight ends', () => {
     gate.heartbeat(1, false, 10 * S)
     flights.refuses = { close: true }
     gate.tick(80 * S)
-    expect(gate.close('asked', 80 * S)).toBe(false)
     put(80 * S, 1)
     expect(gate.ledger(0)).toEqual({ ...ledger, noiseBytes: 1 })
     flights.refuses = {}
     gate.tick(81 * S)
     expect(flights.all[0]?.closed).toBe(`landed ${81 * S}`)
+  })
+
+  test('when there is room again, where it was asked to and found none', () => {
+    const { gate, flights, put } = setUp()
+    gate.heartbeat(1, true, 10 * S)
+    flights.refuses = { close: true }
+    expect(gate.close('asked', 11 * S)).toBe(true)
+    expect(gate.close('shutdown', 12 * S)).toBe(true)
+    put(12 * S, 1)
+    expect([gate.isOpen, flights.last.closed]).toEqual([true, null])
+    flights.refuses = {}
+    gate.tick(13 * S)
+    expect([gate.isOpen, flights.all[0]?.closed]).toEqual([false, `asked ${13 * S}`])
+    gate.heartbeat(1, true, 14 * S)
+    gate.tick(15 * S)
+    expect(flights.last.closed).toBe(null)
   })
 
   test('at 24 h, and goes on in a part that names it', () => {

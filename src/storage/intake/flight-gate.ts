@@ -47,6 +47,8 @@ export class FlightGate {
   /** Whether the last flight ended to go on in another part. */
   #goesOn = false
   #flightBytes = 0
+  /** Why the flight that is on was told to end, where that found no room yet. */
+  #due: CloseReason | undefined
 
   constructor(output: FlightOutput) {
     this.#output = output
@@ -97,20 +99,32 @@ export class FlightGate {
     this.#preroll.append(kind, link, timeUs, bytes, start, end)
   }
 
-  /** Time has passed: ends the flight if the rules say so. */
+  /** Time has passed: ends the flight if the rules say so, or if it should have ended and found no room. */
   tick(nowUs: number): void {
-    const ending = this.#rules.ending(nowUs, this.#flightBytes)
+    const ending = this.#ending(nowUs)
     if (ending === undefined || !this.#end(ending, nowUs)) return
     if (ending.nextPart) this.#begin(nowUs)
   }
 
-  /** Ends the flight that is on; false where none is, or where its end finds no room yet. */
+  /**
+   * Ends the flight that is on; false where none is. Where its end finds no room yet the flight goes on, `isOpen`, and
+   * each tick tries again.
+   */
   close(reason: CloseReason, nowUs: number): boolean {
-    return this.#end({ reason, nextPart: false }, nowUs)
+    if (!this.#rules.isOpen) return false
+    this.#due ??= reason
+    this.tick(nowUs)
+    return true
+  }
+
+  #ending(nowUs: number): Ending | undefined {
+    if (this.#due === undefined) return this.#rules.ending(nowUs, this.#flightBytes)
+    return { reason: this.#due, nextPart: false }
   }
 
   #end({ reason, nextPart }: Ending, nowUs: number): boolean {
-    if (!this.#rules.isOpen || !this.#output.close({ reason, closedUs: nowUs })) return false
+    if (!this.#output.close({ reason, closedUs: nowUs })) return false
+    this.#due = undefined
     this.#rules.end(nextPart)
     this.#goesOn = nextPart
     if (!nextPart) this.#armed.clear()

@@ -1,6 +1,9 @@
 /**
  * Recorder: the main thread's end of the storage: what is to be stored goes into the ring, and never waits.
- * What finds no room there is lost, and said to be by a gap: when, how many bytes, why.
+ * A record that finds no room there is lost, and said to be by a gap: when, how many bytes, why. Events and clock anchors
+ * are few, and wait; those for which even that is too much are counted in the gap.
+ *
+ *     gaps ─▶ events and anchors that wait ─▶ what comes now          whenever there is room again, in this order
  */
 import { Worker } from 'node:worker_threads'
 import { Fault } from '../../base/fault.js'
@@ -15,6 +18,28 @@ import type { Stored } from './vault-writer.js'
 /** Memory of the worker's heap (MiB): two segments being gathered and one being encoded take 20. */
 const WORKER_HEAP_MB = 96
 
+/**
+ * Events and clock anchors that wait while the ring has no room even for them: a flight has a few dozen. Together with
+ * the ring's own reserve that is hours of full memory.
+ */
+const MAX_WAITING_NOTES = 256
+
+/** Why bytes are lost; it stands in the flight, for a person. */
+const MEMORY_FULL = 'the card took nothing for so long that memory was full'
+
+/** What was lost since the ring was last full, of one link; the notes are events and clock anchors. */
+interface Loss {
+  gap: Gap
+  notes: number
+}
+
+/** An event or a clock anchor on its way into the ring. */
+interface Note {
+  kind: number
+  timeUs: number
+  value: FlightEvent | ClockAnchor
+}
+
 export interface RecorderOptions {
   vaultDir: string
   /** Recovery is done; from now on chunks become durable. */
@@ -28,11 +53,11 @@ export interface RecorderOptions {
 export class Recorder {
   readonly #worker: Worker
   readonly #ring: RingWriter
-  /** What was lost since the ring was last full, by link. */
-  readonly #gaps = new Map<number, Gap>()
+  /** By link; told as soon as there is room. */
+  readonly #losses = new Map<number, Loss>()
+  /** In order; at most MAX_WAITING_NOTES. */
+  #notes: Note[] = []
   readonly #stopped: Promise<number>
-  /** Bytes lost so far, by link. */
-  readonly lostBytes = new Map<number, number>()
 
   constructor(options: RecorderOptions) {
     const ring = createSharedRing()
@@ -46,8 +71,11 @@ export class Recorder {
     this.#stopped = new Promise((resolve) => {
       this.#worker.on('message', (message: FromWorker) => {
         if (message.kind === 'ready') options.onReady()
-        else if (message.kind === 'stored') options.onStored(message)
-        else if (message.kind === 'closed') options.onClosed(message.flightId, message.reason)
+        else if (message.kind === 'stored') {
+          // There is room again: a line that is silent by now must not keep a loss from being told.
+          this.#settle(false)
+          options.onStored(message)
+        } else if (message.kind === 'closed') options.onClosed(message.flightId, message.reason)
         else if (message.kind === 'failed') options.onFatal(new Fault(message.fault))
         else resolve(message.leftBytes)
       })
@@ -73,60 +101,81 @@ export class Recorder {
     start: number,
     end: number,
   ): boolean {
-    if (this.#gaps.size > 0) this.#writeGaps(false)
-    if (this.#gaps.size === 0 && this.#ring.write(kind, link, timeUs, bytes, start, end)) return true
+    if (this.#owes) this.#settle(false)
+    if (this.#losses.size === 0 && this.#ring.write(kind, link, timeUs, bytes, start, end)) return true
     this.#lose(link, timeUs, end - start)
     return false
   }
 
   event(event: FlightEvent): void {
-    this.#json(EVENT, event.recvTimeUs, event)
+    this.#note({ kind: EVENT, timeUs: event.recvTimeUs, value: event })
   }
 
   anchor(anchor: ClockAnchor): void {
-    this.#json(ANCHOR, anchor.recvTimeUs, anchor)
+    this.#note({ kind: ANCHOR, timeUs: anchor.recvTimeUs, value: anchor })
   }
 
   /** Ends the flight that is on and has it stored at once; false where there is no room even for that: try again. */
   close(closing: Closing): boolean {
-    this.#writeGaps(true)
-    // A gap belongs to the flight it is in, so the flight does not end before it is told.
-    if (this.#gaps.size > 0) return false
-    const done = this.#json(CLOSE, closing.closedUs, closing)
+    this.#settle(true)
+    // What is owed belongs to the flight it is of, so the flight does not end before it is told.
+    const done = !this.#owes && this.#json(CLOSE, closing.closedUs, closing)
     this.#say('pump')
     return done
   }
 
   /** Everything that was given is stored and closed when this resolves, but for the bytes that it returns. */
   async stop(): Promise<number> {
+    const untoldBytes = [...this.#losses.values()].reduce((sum, { gap }) => sum + gap.bytes, 0)
     this.#say('stop')
     const leftBytes = await this.#stopped
     await this.#worker.terminate()
-    return leftBytes
+    return leftBytes + untoldBytes
   }
 
-  #lose(link: number, timeUs: number, bytes: number): void {
-    this.lostBytes.set(link, (this.lostBytes.get(link) ?? 0) + bytes)
-    const gap = this.#gaps.get(link)
-    if (gap === undefined) {
-      const reason = 'the card took nothing for so long that memory was full'
-      this.#gaps.set(link, { link, fromUs: timeUs, toUs: timeUs, bytes, reason })
-    } else {
-      gap.toUs = timeUs
-      gap.bytes += bytes
+  /** Whether something waits that was refused. */
+  get #owes(): boolean {
+    return this.#losses.size > 0 || this.#notes.length > 0
+  }
+
+  #lose(link: number, timeUs: number, bytes: number): Loss {
+    let loss = this.#losses.get(link)
+    if (loss === undefined) {
+      loss = { gap: { link, fromUs: timeUs, toUs: timeUs, bytes: 0, reason: MEMORY_FULL }, notes: 0 }
+      this.#losses.set(link, loss)
     }
+    loss.gap.toUs = Math.max(loss.gap.toUs, timeUs)
+    loss.gap.bytes += bytes
+    return loss
   }
 
-  #writeGaps(control: boolean): void {
-    for (const [link, gap] of this.#gaps) {
-      const text = new TextEncoder().encode(JSON.stringify(gap))
-      if (this.#ring.write(GAP, link, gap.toUs, text, 0, text.length, control)) this.#gaps.delete(link)
+  #note(note: Note): void {
+    if (this.#owes) this.#settle(false)
+    if (this.#notes.length === 0 && this.#json(note.kind, note.timeUs, note.value)) return
+    if (this.#notes.length < MAX_WAITING_NOTES) this.#notes.push(note)
+    else this.#dropNote(note.timeUs)
+  }
+
+  /** Notes are of no link; they are counted with the first one's bytes, which are lost by then, or with none. */
+  #dropNote(timeUs: number): void {
+    const loss = this.#lose(0, timeUs, 0)
+    loss.notes++
+    loss.gap.reason = `${MEMORY_FULL}; with it ${loss.notes} events and clock anchors`
+  }
+
+  /** Tells what is owed, as far as there is room; `control`: also that which is kept for the end of a flight. */
+  #settle(control: boolean): void {
+    for (const [link, { gap }] of this.#losses) {
+      if (!this.#json(GAP, gap.toUs, gap, control)) return
+      this.#losses.delete(link)
     }
+    const told = this.#notes.findIndex(({ kind, timeUs, value }) => !this.#json(kind, timeUs, value))
+    this.#notes = told === -1 ? [] : this.#notes.slice(told)
   }
 
-  #json(kind: number, timeUs: number, value: object): boolean {
+  #json(kind: number, timeUs: number, value: object, control = true): boolean {
     const text = new TextEncoder().encode(JSON.stringify(value))
-    return this.#ring.write(kind, 0, timeUs, text, 0, text.length, true)
+    return this.#ring.write(kind, 0, timeUs, text, 0, text.length, control)
   }
 
   #say(message: ToWorker): void {
