@@ -75,9 +75,9 @@ export class LiveFlight implements ItemSink {
     })
   }
 
-  /** Bytes that came in for this flight, stored or lost. */
-  get bytesIn(): number {
-    return this.#totals.bytesIn
+  /** Bytes of its records, without those that were lost. */
+  get recordBytes(): number {
+    return this.#totals.bytesIn - this.#totals.bytesLost
   }
 
   /** Bytes of records that no segment holds yet. */

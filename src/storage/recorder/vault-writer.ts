@@ -215,7 +215,7 @@ export class VaultWriter {
     this.#options.onStored({
       flightId: flight.head.id,
       sequence: this.#sequence,
-      bytes: flight.bytesIn,
+      bytes: flight.recordBytes,
       flushUs,
       slowFlushes: this.#slowFlushes,
     })
