@@ -24,7 +24,7 @@ test(
   async () => {
     const progress = createProgress('kills', KILLS)
     let done = 0
-    const figures = await Promise.all(
+    const outcomes = await Promise.allSettled(
       Array.from({ length: CHAINS }, async (_, n) => {
         const chain = await KillChain.begin(join(folder, `chain-${n}`), randomFor(`kill ${n}`))
         try {
@@ -35,11 +35,17 @@ test(
           }
           await chain.end()
         } finally {
+          // Where one failed the other one need not go on.
+          done = Infinity
           await chain.abandon()
         }
         return chain.figures
       }),
     )
+    const figures = outcomes.map((outcome) => {
+      if (outcome.status === 'rejected') throw outcome.reason
+      return outcome.value
+    })
     const firstStoredMs = figures.flatMap((each) => each.firstStoredMs)
     const sum = (of: (each: KillFigures) => number): number =>
       figures.reduce((all, each) => all + of(each), 0)

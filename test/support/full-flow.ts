@@ -120,8 +120,9 @@ export class FullFlow {
   /** Ends the flow and pulls the device out. */
   async stop(): Promise<void> {
     this.#stopping = true
-    await this.#running
+    // First: a piece that a reader leaves unread ends with the device.
     await this.#cable.pullOut()
+    await this.#running
   }
 
   /** A reader may come whenever it likes. */

@@ -25,7 +25,9 @@ export class RunningStation {
     this.#dir = dir
     this.vault = join(dir, 'vault')
     this.configuration = writeStationConfiguration(dir, options)
-    this.#child = spawn(GROUNDLOCK, ['run', '--config', this.configuration], {
+    // --pdeathsig: a test that is killed must not leave a station behind.
+    const command = [GROUNDLOCK, 'run', '--config', this.configuration]
+    this.#child = spawn('setpriv', ['--pdeathsig', 'KILL', ...command], {
       stdio: ['ignore', 'ignore', 'pipe'],
     })
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
