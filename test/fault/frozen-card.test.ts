@@ -38,7 +38,7 @@ test.skipIf(loopCardReason !== null)(
   `a card that hangs for ${FROZEN_S} s at full flow: nothing is lost, and the station answers meanwhile${skipped}`,
   async () => {
     const { station, card, flow } = on!
-    const before = await station.untilStatus(({ stored }) => (stored?.sequence ?? 0) >= 2)
+    await station.untilStatus(({ stored }) => (stored?.sequence ?? 0) >= 2)
     card.freeze()
     const answers: StationStatus[] = []
     for (let s = 0; s < FROZEN_S; s++) {
@@ -49,9 +49,8 @@ test.skipIf(loopCardReason !== null)(
     await on!.untilStored()
     const { link, flights } = await on!.finish()
 
-    // A chunk or two may have been under way.
-    for (const { stored } of answers)
-      expect(stored!.sequence).toBeLessThanOrEqual(before.stored!.sequence + 2)
+    // That of a chunk which was under way may have come late; then none.
+    expect(new Set(answers.slice(1).map(({ stored }) => stored!.sequence)).size).toBe(1)
     const backlogs = answers.map(({ backlogBytes }) => backlogBytes)
     expect(backlogs).toEqual(backlogs.toSorted((a, b) => a - b))
     expect(backlogs.at(-1)).toBeGreaterThan(((FROZEN_S - 2) * FULL_FLOW_BYTES_PER_S) / 2)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { exportRaw } from '../../src/storage/export/raw-export.js'
 import { FlightReader } from '../../src/storage/flight/flight-reader.js'
 import type { FlightInfo } from '../../src/storage/flight/flight-reader.js'
-import type { FlightEvent, Gap } from '../../src/storage/flight/flight.js'
+import type { ClockAnchor, FlightEvent, Gap } from '../../src/storage/flight/flight.js'
 import { Vault } from '../../src/storage/vault/vault.js'
 import type { FullFlow } from './full-flow.js'
 import { StrangerFlight } from './stranger-reader.js'
@@ -13,9 +13,10 @@ export interface ExportedFlight {
   info: FlightInfo
   gaps: readonly Gap[]
   events: readonly FlightEvent[]
+  anchors: readonly ClockAnchor[]
   /** Sequence of the last chunk that a segment holds; 0 where there is none. */
   lastChunk: number
-  /** `export --format raw`. */
+  /** `export --format raw` of its first link. */
   raw: Uint8Array
 }
 
@@ -24,9 +25,10 @@ export async function exportedFlight(vaultDir: string, id: string): Promise<Expo
   const flight = await FlightReader.open(Vault.open(vaultDir), id)
   const path = join(vaultDir, '..', `${id}.raw`)
   try {
-    await exportRaw({ flight, path, force: true, selection: { fromUs: -Infinity, toUs: Infinity } })
-    const { info, gaps, events } = flight
-    return { info, gaps, events, lastChunk: await lastChunkOf(vaultDir, id), raw: readFileSync(path) }
+    await exportRaw({ flight, path, force: true, selection: { link: 0, fromUs: -Infinity, toUs: Infinity } })
+    const { info, gaps, events, anchors } = flight
+    const lastChunk = await lastChunkOf(vaultDir, id)
+    return { info, gaps, events, anchors, lastChunk, raw: readFileSync(path) }
   } finally {
     await flight.close()
     rmSync(path, { force: true })

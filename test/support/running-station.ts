@@ -10,6 +10,8 @@ import { GROUNDLOCK } from './groundlock.js'
 export interface StationOptions {
   /** Bit rate of the device, unless it is the default. */
   baud?: number
+  /** What runs it instead of the shell, and leaves it its process id. */
+  under?: readonly string[]
 }
 
 export class RunningStation {
@@ -26,7 +28,7 @@ export class RunningStation {
     this.vault = join(dir, 'vault')
     this.configuration = writeStationConfiguration(dir, options)
     // --pdeathsig: a test that is killed must not leave a station behind.
-    const command = [GROUNDLOCK, 'run', '--config', this.configuration]
+    const command = [...(options.under ?? []), GROUNDLOCK, 'run', '--config', this.configuration]
     this.#child = spawn('setpriv', ['--pdeathsig', 'KILL', ...command], {
       stdio: ['ignore', 'ignore', 'pipe'],
     })
