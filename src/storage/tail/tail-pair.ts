@@ -19,6 +19,7 @@ export class TailPair {
   constructor(vault: Vault, committed: number) {
     this.#current = Tail.open(vault.tailPath(0))
     this.#other = Tail.open(vault.tailPath(1))
+    vault.syncNames()
     this.#committed = committed
     this.#current.restart(committed)
     this.#other.restart(committed)

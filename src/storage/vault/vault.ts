@@ -18,7 +18,7 @@ import {
   renameSync,
   writeFileSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { DEFAULT_STATION } from '../../base/defaults.js'
 import { Fault, errnoOf, reasonOf } from '../../base/fault.js'
 
@@ -47,11 +47,12 @@ export class Vault {
     return vault
   }
 
-  /** Opens the vault, or makes an empty one. */
+  /** Opens the vault, or makes an empty one, whose name is durable. */
   static openOrCreate(dir: string): Vault {
     const vault = new Vault(dir)
     try {
-      mkdirSync(vault.flightsDir, { recursive: true, mode: 0o750 })
+      const made = mkdirSync(resolve(vault.flightsDir), { recursive: true, mode: 0o750 })
+      if (made !== undefined) syncNames(made, vault.flightsDir)
       accessSync(vault.dir, constants.W_OK)
       accessSync(vault.flightsDir, constants.W_OK)
     } catch (cause) {
@@ -62,6 +63,14 @@ export class Vault {
 
   get flightsDir(): string {
     return join(this.dir, 'flights')
+  }
+
+  /**
+   * Makes the names of the vault and of what lies in it durable, whoever gave them: a process that was killed behind a
+   * `mkdir` or `rename` left names that a power cut takes, with all that is stored below them.
+   */
+  syncNames(): void {
+    syncNames(this.dir, this.flightsDir)
   }
 
   tailPath(index: 0 | 1): string {
@@ -137,6 +146,19 @@ export function syncFolderOf(path: string): void {
     fsyncSync(folder)
   } finally {
     closeSync(folder)
+  }
+}
+
+/** Makes the name of `lowest` durable, and of each folder above it up to `highest`. */
+function syncNames(highest: string, lowest: string): void {
+  for (let path = resolve(lowest); ; path = dirname(path)) {
+    try {
+      syncFolderOf(path)
+    } catch (error) {
+      // A folder that we may not even read: somebody else gave the names in it.
+      if (errnoOf(error) !== 'EACCES') throw error
+    }
+    if (path === resolve(highest)) return
   }
 }
 
