@@ -6,7 +6,8 @@
  * Specified in docs/flight-file.md, "Tables".
  */
 import { createHash } from 'node:crypto'
-import { chmod } from 'node:fs/promises'
+import { chmod, open } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { checkSchema, componentOf } from './flight-tables.js'
 import type {
   ClockAnchor,
@@ -215,7 +216,9 @@ export class FlightWriter {
         () => false,
       )
     const isOneFile = await succeeded(this.#db.run('PRAGMA journal_mode=DELETE'))
-    const isReadOnly = isOneFile && (await succeeded(chmod(this.path, SETTLED_MODE)))
+    // A power cut could bring a removed journal back; beside a read-only file nobody may roll it back, nor read the file.
+    const isAlone = isOneFile && (await succeeded(syncFolder(dirname(this.path))))
+    const isReadOnly = isAlone && (await succeeded(chmod(this.path, SETTLED_MODE)))
     return (await succeeded(this.#db.close())) && isReadOnly
   }
 
@@ -318,6 +321,16 @@ function groupRows({ groups }: Segment, segment: number, firstPiece: number): Sq
 
 function endColumns({ reason, openedUs, closedUs }: FlightEnd): SqlRow {
   return { opened_us: openedUs, closed_us: closedUs, close_reason: reason }
+}
+
+/** Makes the names in the folder durable, without holding up this thread. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path)
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
 }
 
 async function makeTables(db: Sqlite, head: FlightHead, durability: Durability): Promise<void> {
