@@ -116,8 +116,8 @@ describe('a ring', () => {
     const megabytes = (count: number): Uint8Array =>
       new Uint8Array(count * 1024 * 1024 - HEADER_BYTES).fill(count)
     expect(pair.write(megabytes(5))).toBe(true)
-    expect(pair.read()).toHaveLength(1)
     expect(pair.write(megabytes(2))).toBe(true)
+    expect(pair.read(1)).toHaveLength(1)
     // One megabyte is left at the end, and five are free at the front.
     expect(pair.write(megabytes(5.5))).toBe(false)
     expect(pair.write(megabytes(4))).toBe(true)
@@ -127,10 +127,12 @@ describe('a ring', () => {
   test('at its end has room for no part of an entry, wherever that would end', () => {
     for (let shift = 0; shift < 12; shift++) {
       const pair = new Pair()
-      expect(pair.write(new Uint8Array(RING_BYTES - 4096), true)).toBe(true)
-      pair.read()
       const contents = Array.from({ length: 300 }, (_, i) => filler(i < shift ? 0 : 8 + (shift % 3) * 8, i))
-      expect(contents.every((content) => pair.write(content))).toBe(true)
+      expect(pair.write(new Uint8Array(RING_BYTES - 4096), true)).toBe(true)
+      expect(pair.write(contents[0]!, true)).toBe(true)
+      // With an entry left in it: a ring that is empty begins again at its front.
+      expect(pair.read(1)).toHaveLength(1)
+      expect(contents.slice(1).every((content) => pair.write(content))).toBe(true)
       expect(pair.read().map(({ content }) => content)).toEqual(contents.map(printOf))
     }
   })
@@ -138,19 +140,37 @@ describe('a ring', () => {
   test('goes round and round, and past the end of its counters, with entries of every size', () => {
     const pair = new Pair()
     const big = new Uint8Array(1_300_000)
-    // 5 GB: the counters are of 32 bits.
+    const lengthOf = (i: number): number => big.length - (i % 9000)
+    // 5 GB: the counters are of 32 bits. One entry always waits, so that the ring is never empty.
     for (let i = 0; i < 3800; i++) {
       big[0] = i
-      const length = big.length - (i % 9000)
-      expect(pair.writer.write(1, 1, i, big, 0, length)).toBe(true)
+      expect(pair.writer.write(1, 1, i, big, 0, lengthOf(i))).toBe(true)
       const read: number[] = []
       pair.reader.drain((_kind, _link, timeUs, bytes, start, end) => {
+        if (timeUs === i) return false
         read.push(timeUs, bytes[start]!, end - start)
         return true
       })
-      expect(read).toEqual([i, i & 255, length])
+      expect(read).toEqual(i === 0 ? [] : [i - 1, (i - 1) & 255, lengthOf(i - 1)])
     }
+    expect(pair.read()).toHaveLength(1)
     expect(pair.writer.used).toBe(0)
+  })
+
+  test('whose reader keeps up touches no more memory than what waits at once, past the end of its counters', () => {
+    const ring = createSharedRing()
+    const [writer, reader] = [new RingWriter(ring), new RingReader(ring)]
+    const written = filler(50_000)
+    const lengths: number[] = []
+    // Each time it begins again its counters go on by the ring's whole size: 2^32 is passed twice.
+    const rounds = (2 * 2 ** 32) / RING_BYTES + 2
+    for (let i = 0; i < rounds; i++) {
+      for (const length of [30, 50_000, 30]) expect(writer.write(1, 1, i, written, 0, length)).toBe(true)
+      reader.drain((_kind, _link, _timeUs, _bytes, start, end) => lengths.push(end - start) > 0)
+      expect([writer.used, reader.used]).toEqual([0, 0])
+    }
+    expect(lengths).toEqual(Array.from({ length: rounds }, () => [30, 50_000, 30]).flat())
+    expect(new Uint8Array(ring.bytes).findLastIndex((byte) => byte !== 0)).toBeLessThan(51_000)
   })
 
   test('Bounded: whatever is written and read, it holds what was taken and not yet read, never more than its size', () => {
@@ -195,46 +215,54 @@ const READER = `
         entries++
         return true
       })
-      if (!done) Atomics.wait(counters, 0, Atomics.load(counters, 0), 1)
+      if (!done && workerData.waits) Atomics.wait(counters, 0, Atomics.load(counters, 0), 1)
     }
     parentPort.postMessage({ entries, sha256: hash.digest('hex') })
   })
 `
 
-test('Byte-exact: two threads, 100 MB in entries of random sizes, and a ring that is often full', async () => {
-  const module = join(REPOSITORY, 'dist', 'storage', 'recorder', 'ring.js')
-  if (!existsSync(module)) throw new Error('dist/storage/recorder/ring.js is missing: npm run build')
-  const ring = createSharedRing()
-  const worker = new Worker(READER, { eval: true, workerData: { ring, module: pathToFileURL(module).href } })
-  const result = new Promise((resolve, reject) => {
-    worker.on('message', resolve)
-    worker.on('error', reject)
-  })
-  const writer = new RingWriter(ring)
-  const source = filler(200_000, 77)
-  const hash = createHash('sha256')
-  const pause = new Int32Array(new SharedArrayBuffer(4))
-  let entries = 0
-  let fullTimes = 0
-  const write = (kind: number, start: number, end: number): void => {
-    while (!writer.write(kind, entries & 255, entries, source, start, end)) {
-      fullTimes++
-      Atomics.wait(pause, 0, 0, 1)
+test.each(['full', 'empty'])(
+  'Byte-exact: two threads, entries of random sizes, and a ring that is often %s',
+  async (often) => {
+    const module = join(REPOSITORY, 'dist', 'storage', 'recorder', 'ring.js')
+    if (!existsSync(module)) throw new Error('dist/storage/recorder/ring.js is missing: npm run build')
+    const ring = createSharedRing()
+    const workerData = { ring, module: pathToFileURL(module).href, waits: often === 'full' }
+    const worker = new Worker(READER, { eval: true, workerData })
+    const result = new Promise((resolve, reject) => {
+      worker.on('message', resolve)
+      worker.on('error', reject)
+    })
+    const writer = new RingWriter(ring)
+    const source = filler(200_000, 77)
+    const hash = createHash('sha256')
+    const pause = new Int32Array(new SharedArrayBuffer(4))
+    let entries = 0
+    let fullTimes = 0
+    let emptyTimes = 0
+    const write = (kind: number, start: number, end: number): void => {
+      if (writer.used === 0) emptyTimes++
+      while (!writer.write(kind, entries & 255, entries, source, start, end)) {
+        fullTimes++
+        Atomics.wait(pause, 0, 0, 1)
+      }
+      hash.update(Uint8Array.of(kind, entries & 255)).update(source.subarray(start, end))
+      entries++
     }
-    hash.update(Uint8Array.of(kind, entries & 255)).update(source.subarray(start, end))
-    entries++
-  }
-  let state = 12345
-  for (let bytes = 0; bytes < 100e6;) {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    // Mostly frames, sometimes a long noise, one in a thousand as long as it gets.
-    const length = state % 1000 === 0 ? 65_536 : (state >>> 10) % ((state & 15) === 0 ? 9000 : 400)
-    write(state & 1, state % 100_000, (state % 100_000) + length)
-    bytes += length
-  }
-  write(9, 0, 0)
-  expect(await result).toEqual({ entries, sha256: hash.digest('hex') })
-  expect(entries).toBeGreaterThan(100_000)
-  expect(fullTimes).toBeGreaterThan(0)
-  await worker.terminate()
-})
+    let state = 12345
+    for (let bytes = 0; bytes < (often === 'full' ? 100e6 : 20e6);) {
+      // Seldom by waiting, which wakes too late, but by looking: so that it is found empty just as the reader looks, too.
+      for (let looks = 0; often === 'empty' && writer.used > 0 && looks < 10_000; looks++);
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+      // Mostly frames, sometimes a long noise, one in a thousand as long as it gets.
+      const length = state % 1000 === 0 ? 65_536 : (state >>> 10) % ((state & 15) === 0 ? 9000 : 400)
+      write(state & 1, state % 100_000, (state % 100_000) + length)
+      bytes += length
+    }
+    write(9, 0, 0)
+    expect(await result).toEqual({ entries, sha256: hash.digest('hex') })
+    expect(entries).toBeGreaterThan(20_000)
+    expect(often === 'full' ? fullTimes : emptyTimes).toBeGreaterThan(often === 'full' ? 0 : 1000)
+    await worker.terminate()
+  },
+)

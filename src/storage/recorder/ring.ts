@@ -60,7 +60,7 @@ export class RingWriter {
     control = false,
   ): boolean {
     const needed = HEADER_BYTES + padded(end - start)
-    const written = Atomics.load(this.#counters, WRITTEN)
+    const written = this.#writeFrom()
     let at = (written >>> 0) % RING_BYTES
     const filler = at + needed > RING_BYTES ? RING_BYTES - at : 0
     const room = RING_BYTES - this.used - (control ? 0 : CONTROL_RESERVE_BYTES)
@@ -77,6 +77,20 @@ export class RingWriter {
     this.#bytes.set(source.subarray(start, end), at + HEADER_BYTES)
     Atomics.store(this.#counters, WRITTEN, (written + filler + needed) | 0)
     return true
+  }
+
+  /**
+   * The counter of what was written. A ring that is empty begins again at its front, so that a card that keeps up costs
+   * the memory of a second, not of all the room. READ is the reader's, but not while there is nothing to read; it is set
+   * first: see `RingReader.used`.
+   */
+  #writeFrom(): number {
+    const written = Atomics.load(this.#counters, WRITTEN)
+    if (this.used > 0 || written % RING_BYTES === 0) return written
+    const front = ((Math.floor((written >>> 0) / RING_BYTES) + 1) * RING_BYTES) | 0
+    Atomics.store(this.#counters, READ, front)
+    Atomics.store(this.#counters, WRITTEN, front)
+    return front
   }
 }
 
@@ -101,16 +115,20 @@ export class RingReader {
     this.#counters = new Int32Array(counters)
   }
 
-  /** Bytes that wait to be read. */
+  /**
+   * Bytes that wait to be read. The order of the two loads matters: between the writer's two stores READ is ahead, which
+   * is empty as well; the other way round a reader could find WRITTEN ahead and take what is no entry.
+   */
   get used(): number {
-    return (Atomics.load(this.#counters, WRITTEN) - Atomics.load(this.#counters, READ)) >>> 0
+    const written = Atomics.load(this.#counters, WRITTEN)
+    return Math.max(0, (written - Atomics.load(this.#counters, READ)) | 0)
   }
 
   /** Gives entries to `sink` until it declines one or none is left. */
   drain(sink: EntrySink): void {
     for (;;) {
+      if (this.used === 0) return
       const read = Atomics.load(this.#counters, READ)
-      if (read === Atomics.load(this.#counters, WRITTEN)) return
       const at = (read >>> 0) % RING_BYTES
       const length = this.#view.getUint32(at, true)
       const kind = this.#bytes[at + 4]!
