@@ -59,10 +59,12 @@ export interface Segment {
 const SHARE_BELOW_BYTES = 16 * 1024
 /** A shared piece is full at this size: reading one small group should not cost much of the segment (bytes). */
 const SHARED_PIECE_BYTES = 32 * 1024
-/** Brotli 5 of 11: 6 costs a third more time for 1 % of size; window of 2^20 as no piece is larger. */
-const BROTLI = { [zlib.BROTLI_PARAM_QUALITY]: 5, [zlib.BROTLI_PARAM_LGWIN]: 20 }
+/** Brotli 5 of 11: 6 costs a third more time for 1 % of size. */
+const BROTLI_QUALITY = 5
 /** Brotli 9 for the order: 6 % less of it for a few milliseconds; it is small, and nothing but repetition. */
-const ORDER_BROTLI = { ...BROTLI, [zlib.BROTLI_PARAM_QUALITY]: 9 }
+const ORDER_BROTLI_QUALITY = 9
+/** Largest window (log2 of bytes): hardly a piece is larger. The compressor takes more than twice its window as memory. */
+const MOST_WINDOW_BITS = 20
 /** Largest raw piece a reader accepts (bytes): a damaged length must not take the memory. */
 const MAX_RAW_PIECE_BYTES = 256 * 1024 * 1024
 
@@ -83,14 +85,18 @@ export async function encodeSegment(
   const sorted = sortByGroup(records)
   const pieces: Promise<Piece>[] = []
   const groups: GroupEntry[] = []
-  const addPiece = (kind: PieceKind, bytes: Uint8Array): void => void pieces.push(compressed(kind, bytes))
+  const addPiece = async (kind: PieceKind, bytes: Uint8Array): Promise<void> => {
+    // One compressor at a time: each takes 1 MB and more besides its window, and a segment has twenty pieces.
+    await pieces.at(-1)
+    pieces.push(compressed(kind, bytes))
+  }
   const order = new ByteWriter()
   writeOrder(order, sorted)
   writeSequenceNumbers(order, records, sorted)
-  addPiece('order', order.copy())
+  await addPiece('order', order.copy())
   const shared = new ByteWriter()
-  const flushShared = (): void => {
-    if (shared.length > 0) addPiece('frames', shared.copy())
+  const flushShared = async (): Promise<void> => {
+    if (shared.length > 0) await addPiece('frames', shared.copy())
     shared.clear()
   }
   const body = new ByteWriter()
@@ -100,22 +106,22 @@ export async function encodeSegment(
     body.varint(number)
     const group = groupOf(records, indices, key)
     writeGroup(body, group, shapesOf(layoutOf(key.msgid), group.stride))
-    if (shared.length + body.length > SHARED_PIECE_BYTES) flushShared()
+    if (shared.length + body.length > SHARED_PIECE_BYTES) await flushShared()
     if (body.length >= SHARE_BELOW_BYTES) {
-      flushShared()
+      await flushShared()
       groups.push({ number, key, count: indices.length, piece: pieces.length, offset: 0 })
-      addPiece('frames', body.copy())
+      await addPiece('frames', body.copy())
     } else {
       groups.push({ number, key, count: indices.length, piece: pieces.length, offset: shared.length })
       shared.bytes(body.written())
     }
   }
-  flushShared()
+  await flushShared()
   for (const { number, link, indices } of sorted.noise) {
     body.clear()
     body.varint(number)
     writeNoise(body, records, link, indices)
-    addPiece('noise', body.copy())
+    await addPiece('noise', body.copy())
   }
   return { pieces: await Promise.all(pieces), groups, ...totals(records) }
 }
@@ -124,7 +130,12 @@ export async function encodeSegment(
 async function compressed(kind: PieceKind, bytes: Uint8Array): Promise<Piece> {
   // Room for the whole result: else its thread waits for ours each time 16 KiB are full.
   const chunkSize = Math.max(1024, bytes.length)
-  const params = kind === 'order' ? ORDER_BROTLI : BROTLI
+  const windowBits = Math.max(zlib.BROTLI_MIN_WINDOW_BITS, 32 - Math.clz32(bytes.length))
+  const params = {
+    [zlib.BROTLI_PARAM_QUALITY]: kind === 'order' ? ORDER_BROTLI_QUALITY : BROTLI_QUALITY,
+    [zlib.BROTLI_PARAM_LGWIN]: Math.min(windowBits, MOST_WINDOW_BITS),
+    [zlib.BROTLI_PARAM_SIZE_HINT]: bytes.length,
+  }
   return { kind, rawBytes: bytes.length, body: await compress(bytes, { params, chunkSize }) }
 }
 
