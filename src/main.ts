@@ -1,9 +1,13 @@
-#!/usr/bin/env -S UV_THREADPOOL_SIZE=16 node
+#!/usr/bin/env -S UV_THREADPOOL_SIZE=16 MALLOC_ARENA_MAX=1 MALLOC_MMAP_THRESHOLD_=65536 node --max-semi-space-size=1 --expose-gc
 /**
  * main: picks the command. Only the one that is asked for is loaded, so that `groundlock show` does not wait for
  * serial ports, nor `--version` for SQLite.
- * The first line sets libuv's pool (threads; 4 by default, and 4 writes that hang on a stalled card would stop the
- * serial port too). It has to stand there: loading this very file uses the pool, so setting it here is too late.
+ * The first line sets what is too late here, where all of it has begun:
+ * - libuv's pool (threads; 4 by default, and 4 writes that hang on a stalled card would stop SQLite and the compressor too);
+ * - glibc's heap: one for all threads, and blocks of 64 KiB and more given back at once. Else each thread of the pool keeps
+ *   one of its own with what the compressor once took, 50 MB in all;
+ * - V8's young generation (MB), by default up to 16: a station makes garbage slowly, and would keep it for minutes; and
+ *   `gc`, which the storage worker calls after each segment.
  */
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
