@@ -30,7 +30,20 @@ export function randomFor(salt: string): Random {
 
 /** Prints a line at once, past the test runner's own order of things; the short form prints nothing. */
 export function say(line: string): void {
-  if (isLong) writeSync(1, `${line}\n`)
+  if (isLong) writeWhole(Buffer.from(`${line}\n`))
+}
+
+/** A pipe may be full, and Node leaves it non-blocking: the rest is written once its reader has taken something. */
+function writeWhole(text: Uint8Array): void {
+  const RETRY_MS = 5
+  for (let done = 0; done < text.length;) {
+    try {
+      done += writeSync(1, text, done)
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS)
+    }
+  }
 }
 
 /** Prints rows below their headings; numbers to the right. */
