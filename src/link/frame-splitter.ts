@@ -44,10 +44,10 @@ export interface FrameSplitter {
   readonly heldBytes: number
 }
 
-/** Unknown frames in a row that are taken on trust of the good frame behind them: each is held until that has come (frames). */
+/** Frames in a row of which each is held until it is sure what that behind it is: unknown ones, or such as may be cut (frames). */
 const MAX_CHAIN = 3
 
-/** Limit of what is held: unknown frames and the one that vouches for them, of which the last byte is missing (bytes). */
+/** Limit of what is held: those, and the one behind them that decides, of which the last byte is missing (bytes). */
 export function maxHeldBytes(prefixBytes: number): number {
   return (MAX_CHAIN + 1) * (prefixBytes + MAX_FRAME_BYTES)
 }
@@ -67,8 +67,10 @@ const WAIT = -1
  * Guarantees: every pushed byte comes out in exactly one piece, in order, and however the stream is cut into pushes the
  * frames are the same; a damaged byte costs the frame it lies in and no other (rescan behind every doubtful STX).
  * A known id is decided by its checksum, in MAVLink 1 also by its length. An unknown one must have a CRC_EXTRA that makes
- * its checksum right; the first two of an id must also lie directly between frames.
- * Holds less than `maxHeldBytes`: an incomplete frame, or unknown ones until that behind them has come.
+ * its checksum right; the first two of an id must also lie directly between frames, or behind each other. A signature lies behind the
+ * checksum: one of which bytes were lost would take the next frame's first ones, so a frame that begins in it wins.
+ * Holds less than `maxHeldBytes`: an incomplete frame, unknown ones until that behind them has come, or a signed one until
+ * it is sure that none begins in its signature.
  * Errors: none.
  */
 export function createSplitter(
@@ -91,6 +93,8 @@ class Splitter implements FrameSplitter {
   #scan: number
   /** Whether buf[0] directly follows a frame. */
   #afterFrame = false
+  /** Nothing more comes, as far as is known: a whole signed frame does not wait to be sure of its signature. */
+  #isSilent = false
 
   constructor(table: CrcExtraTable, sink: PieceSink, prefixBytes: number) {
     this.#table = table
@@ -115,16 +119,20 @@ class Splitter implements FrameSplitter {
   }
 
   idle(): void {
-    for (let p = this.#scan + 1; p < this.#end; p++) {
+    this.#isSilent = true
+    for (let p = this.#scan; p < this.#end; p++) {
       if (!isStx(this.#buf[p]) || this.#verdict(p, false) <= 0) continue
       this.#scan = p
       this.#split(false)
       p = this.#scan
     }
+    this.#isSilent = false
   }
 
   end(): void {
+    this.#isSilent = true
     this.#split(true)
+    this.#isSilent = false
     if (this.#end > 0) this.#sink.noise(this.#buf, 0, this.#end)
     this.#end = 0
     this.#scan = this.#prefix
@@ -171,27 +179,100 @@ class Splitter implements FrameSplitter {
 
   /**
    * Length of the good frame that begins at `p`, or NOT_A_FRAME, or WAIT. `aligned`: directly behind a frame.
-   * `chain`: how many unknown frames may still be taken on trust of what follows them.
+   * `chain`: how many frames may still be judged by what follows them.
    */
   #verdict(p: number, aligned: boolean, chain = MAX_CHAIN): number {
     const buf = this.#buf
     const frameBytes = this.#claimedBytes(p)
     if (frameBytes <= 0) return frameBytes
-    const crcAt = p + buf[p + 1]! + (buf[p] === STX_V2 ? HEADER_V2_BYTES : HEADER_V1_BYTES)
+    const crcAt = checksumAt(buf, p)
     const crc = x25(buf, p + 1, crcAt, X25_START)
     const wireCrc = buf[crcAt]! | (buf[crcAt + 1]! << 8)
     const msgid = msgidAt(buf, p)
     const extra = this.#knownExtra(msgid)
-    if (extra >= 0) return x25Byte(crc, extra) === wireCrc ? frameBytes : NOT_A_FRAME
+    if (extra >= 0) {
+      if (x25Byte(crc, extra) !== wireCrc) return NOT_A_FRAME
+      return p + frameBytes === crcAt + CRC_BYTES ? frameBytes : this.#unlessCut(p, frameBytes, chain)
+    }
     const implied = x25ImpliedByte(crc, wireCrc)
-    if (implied < 0) return NOT_A_FRAME
+    if (implied >= 0) return this.#unknownVerdict(p, frameBytes, aligned, chain, implied, crc)
+    if (aligned) this.#learned.miss(msgid)
+    return NOT_A_FRAME
+  }
+
+  /** The same of a frame of an unknown id of which the checksum is right with a CRC_EXTRA of `implied`. */
+  #unknownVerdict(
+    p: number,
+    frameBytes: number,
+    aligned: boolean,
+    chain: number,
+    implied: number,
+    crc: number,
+  ): number {
+    const msgid = msgidAt(this.#buf, p)
     const trust = this.#learned.judge(msgid, implied)
-    if (trust === 'trusted') return frameBytes
-    if (!aligned || chain === 0) return NOT_A_FRAME
-    const vouched = this.#vouched(p + frameBytes + this.#prefix, chain - 1)
-    if (vouched <= 0) return vouched
-    if (chain === MAX_CHAIN) this.#learned.record(msgid, implied)
+    if (trust === 'trusted') {
+      const isSigned = this.#buf[p] === STX_V2 && this.#buf[p + 2] !== 0
+      return isSigned ? this.#unlessCut(p, frameBytes, chain) : frameBytes
+    }
+    if (chain === 0) return NOT_A_FRAME
+    const behind = p + frameBytes + this.#prefix
+    const twin = this.#twin(behind, msgid, implied, crc)
+    if (twin === WAIT) return WAIT
+    if (twin === NOT_A_FRAME) {
+      if (!aligned) return NOT_A_FRAME
+      const vouched = this.#vouched(behind, chain - 1)
+      if (vouched === WAIT) return WAIT
+      if (vouched === NOT_A_FRAME) {
+        const isHeard = chain === MAX_CHAIN && this.#learned.hint(msgid, implied, crc)
+        return isHeard ? frameBytes : NOT_A_FRAME
+      }
+    }
+    if (chain === MAX_CHAIN) this.#learned.record(msgid, implied, twin === NOT_A_FRAME ? 1 : 2)
     return trust === 'agrees' ? frameBytes : NOT_A_FRAME
+  }
+
+  /**
+   * Whether another frame of an unknown id follows at `p` that implies the same CRC_EXTRA: more than 0, NOT_A_FRAME or
+   * WAIT. Two such say more than a checksum does, so that a row of them needs nothing around it (parameters come by the
+   * hundred). A line that repeats itself says nothing, so the two must differ.
+   */
+  #twin(p: number, msgid: number, implied: number, crc: number): number {
+    if (p >= this.#end) return WAIT
+    const buf = this.#buf
+    if (!isStx(buf[p])) return NOT_A_FRAME
+    if (this.#isHeaderHere(p) && msgidAt(buf, p) !== msgid) return NOT_A_FRAME
+    const frameBytes = this.#claimedBytes(p)
+    if (frameBytes <= 0) return frameBytes
+    const crcAt = checksumAt(buf, p)
+    const own = x25(buf, p + 1, crcAt, X25_START)
+    const agrees = x25ImpliedByte(own, buf[crcAt]! | (buf[crcAt + 1]! << 8)) === implied
+    return agrees && own !== crc ? frameBytes : NOT_A_FRAME
+  }
+
+  /**
+   * The verdict on a frame at `p` that is right up to its checksum: not a frame where a good one begins in its signature
+   * and goes on behind it, for then bytes of the signature were lost. That a whole signature holds such a frame's
+   * beginning by chance, and the bytes behind it the rest, is a thousand times less likely than the loss of a byte.
+   */
+  #unlessCut(p: number, frameBytes: number, chain: number): number {
+    if (chain === 0) return frameBytes
+    const end = p + frameBytes + this.#prefix
+    let isSure = this.#isSilent || end <= this.#end
+    for (let q = end - SIGNATURE_BYTES; q < end && q < this.#end; q++) {
+      if (!isStx(this.#buf[q])) continue
+      const inner = this.#verdict(q, false, chain - 1)
+      if (q + inner > end) return NOT_A_FRAME
+      if (inner === WAIT && !this.#isSilent && this.#mayBeHeard(q)) isSure = false
+    }
+    return isSure ? frameBytes : WAIT
+  }
+
+  /** Whether the message of the header at `p` can be taken without what stands around it, as far as the header is here. */
+  #mayBeHeard(p: number): boolean {
+    if (!this.#isHeaderHere(p)) return true
+    const msgid = msgidAt(this.#buf, p)
+    return this.#knownExtra(msgid) >= 0 || this.#learned.isTrusted(msgid)
   }
 
   /** Whether a frame begins at `p`: more than 0, NOT_A_FRAME or WAIT. */
@@ -219,7 +300,16 @@ class Splitter implements FrameSplitter {
     return p + frameBytes > this.#end ? WAIT : frameBytes
   }
 
+  #isHeaderHere(p: number): boolean {
+    return p + (this.#buf[p] === STX_V2 ? HEADER_V2_BYTES : HEADER_V1_BYTES) <= this.#end
+  }
+
   #knownExtra(msgid: number): number {
     return msgid < ARRAY_IDS ? this.#extraOf[msgid]! : (this.#table.get(msgid)?.crcExtra ?? -1)
   }
+}
+
+/** Where the checksum of the frame at `p` stands. */
+function checksumAt(buf: Uint8Array, p: number): number {
+  return p + buf[p + 1]! + (buf[p] === STX_V2 ? HEADER_V2_BYTES : HEADER_V1_BYTES)
 }

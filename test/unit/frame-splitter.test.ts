@@ -151,6 +151,57 @@ describe('what is no frame', () => {
   })
 })
 
+describe('a signature, which lies behind the checksum', () => {
+  const signed = attitude({ signed: filler(13, 8) })
+  const cutAt = (at: number, count = 1): Uint8Array =>
+    concat([signed.subarray(0, signed.length - 13 + at), signed.subarray(signed.length - 13 + at + count)])
+
+  test('that lost bytes costs its frame and not the next one', () => {
+    for (const next of [heartbeat(), heartbeat({ version: 1 }), attitude({ signed: true })])
+      for (let count = 1; count <= 13; count++)
+        for (let at = 0; at + count <= 13; at++) {
+          const damaged = cutAt(at, count)
+          expect(split(heartbeat(), damaged, next, heartbeat())).toEqual([
+            isFrame(heartbeat()),
+            isNoise(damaged),
+            isFrame(next),
+            isFrame(heartbeat()),
+          ])
+        }
+  })
+
+  test('that lost bytes costs no frame of an unknown message that was learned', () => {
+    const learn = [0, 1, 2].map((seq) => stranger(160, { seq }))
+    expect(split(...learn, cutAt(4), stranger(160, { seq: 3 })).at(-1)).toEqual(
+      isFrame(stranger(160, { seq: 3 })),
+    )
+  })
+
+  test('may hold anything that is no frame, and be followed by anything', () => {
+    const starts = bytes(0xfd, 9, 0, 0, 1, 1, 1, 0xfe, 28, 1, 1, 1, 30)
+    const whole = attitude({ signed: starts })
+    for (const behind of [[], [heartbeat()], [whole, whole], [filler(300)]])
+      expect(split(whole, ...behind)[0]).toEqual(isFrame(whole))
+  })
+
+  test('that holds what may begin a frame waits until it is sure, and no longer than the line speaks', () => {
+    const whole = attitude({ signed: [...filler(12, 8), 0xfd] })
+    const sure = new Collector().push(whole)
+    expect(sure.frames).toEqual([])
+    expect(sure.push(heartbeat().slice(0, 3)).frames).toEqual([hex(whole)])
+    const silent = new Collector().push(whole)
+    silent.splitter.idle()
+    expect(silent.frames).toEqual([hex(whole)])
+    expect(silent.splitter.heldBytes).toBe(0)
+    expect(new Collector().push(signed).frames).toEqual([hex(signed)])
+  })
+
+  test('of several in a row that lost bytes takes no whole frame along', () => {
+    const row = [cutAt(12), cutAt(2, 3), cutAt(7)]
+    expect(split(...row, signed, heartbeat()).slice(-2)).toEqual([isFrame(signed), isFrame(heartbeat())])
+  })
+})
+
 describe('a container that puts bytes before each frame', () => {
   const stamp = (n: number): Uint8Array => bytes(0, 5, 0xfd, 0xfe, 9, 9, 9, n)
   const record = (n: number, whole: Uint8Array): Uint8Array => concat([stamp(n), whole])

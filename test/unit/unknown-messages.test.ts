@@ -74,6 +74,55 @@ describe('messages that no definition knows', () => {
     ])
   })
 
+  test('of one id that follow each other vouch for each other, wherever they stand', () => {
+    const row = (length: number): Uint8Array[] =>
+      Array.from({ length }, (_, seq) => stranger(160, { seq, payload: [seq, 9] }))
+    for (const length of [2, 3, 40]) {
+      expect(split(noise, ...row(length), noise)).toEqual([
+        isNoise(noise),
+        ...row(length).map(isFrame),
+        isNoise(noise),
+      ])
+      expect(new Collector().push(...row(length)).end().frames).toEqual(row(length).map(hex))
+    }
+    expect(new Collector().push(noise, ...row(1), noise).end().frames).toEqual([])
+    // Other ids in front of them are taken on their word.
+    const mixed = [heartbeat(), stranger(7, { msgid: 411 }), ...row(2)]
+    expect(split(...mixed, noise)).toEqual([...mixed.map(isFrame), isNoise(noise)])
+  })
+
+  test('vouch for nothing where they differ in their CRC_EXTRA or not at all', () => {
+    const others = [stranger(160), stranger(161, { seq: 1 }), stranger(162, { seq: 2 })]
+    expect(new Collector().push(noise, ...others).end().frames).toEqual([])
+    const same = Array<Uint8Array>(50).fill(stranger(160))
+    expect(new Collector().push(noise, ...same).end().frames).toEqual([])
+  })
+
+  test('that are always followed by damage are taken from the third in a row that agrees', () => {
+    const followed = (seq: number, crcExtra = 160, id = 410): Uint8Array[] => [
+      heartbeat(),
+      stranger(crcExtra, { seq, msgid: id }),
+      noise,
+    ]
+    const kept = (...parts: Uint8Array[][]): number =>
+      new Collector().push(...parts.flat(), heartbeat()).end().frames.length - parts.length - 1
+    expect(kept(followed(0), followed(1))).toBe(0)
+    expect(kept(followed(0), followed(1), followed(2), followed(3))).toBe(2)
+    // One in between that disagrees, or that has no CRC_EXTRA at all, and all begins anew.
+    expect(kept(followed(0), followed(1), followed(2, 161), followed(3), followed(4))).toBe(0)
+    const wrong = [
+      heartbeat(),
+      stranger(160, { crc: crc16([...stranger(160).slice(1, -2), 160]) ^ 0x0100 }),
+      noise,
+    ]
+    expect(kept(followed(0), followed(1), wrong, followed(3), followed(4))).toBe(0)
+    // The same bytes again and again say nothing.
+    expect(kept(...Array.from({ length: 9 }, () => followed(0)))).toBe(0)
+    // More ids than are remembered in between.
+    const others = Array.from({ length: 1024 }, (_, i) => followed(i & 255, 7, 20_000 + i))
+    expect(kept(followed(0), followed(1), ...others, followed(2))).toBe(0)
+  })
+
   test('in a row are seen once each, not once more for each that vouches for another', () => {
     const row = [stranger(160, { msgid: 400 }), stranger(160, { msgid: 401 }), stranger(160, { msgid: 402 })]
     const collector = new Collector().push(heartbeat(), ...row, heartbeat())
