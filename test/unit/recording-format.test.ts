@@ -37,6 +37,19 @@ describe('a file', () => {
     expect(guess(concat([filler(8), raw])).format).toBe('raw')
   })
 
+  test('with noise before each frame, now and then of eight bytes, is a raw stream', () => {
+    const noisy = frames.flatMap((each, n) => [filler(1 + ((n * 3) % 25), n + 1), each])
+    expect(guess(concat([...noisy, filler(8), frames[0]!]))).toEqual({ format: 'raw', frames: 21 })
+  })
+
+  test('with damage before nearly each frame is a tlog where its times can be believed', () => {
+    const damaged = (stampOf: (n: number) => Uint8Array): Uint8Array =>
+      concat(frames.flatMap((each, n) => [stampOf(n), each, ...(n === 0 ? [] : [stampOf(n), filler(30, n)])]))
+    const in2024 = (n: number): Uint8Array => bytes(0, 6, 0x0d, 0xd9, 0x4e, n, 0, n)
+    expect(guess(damaged(in2024)).format).toBe('tlog')
+    expect(guess(damaged((n) => filler(8, 50 + n))).format).toBe('raw')
+  })
+
   test('without a frame is none', () => {
     expect(guess(filler(5000)).frames).toBe(0)
     expect(guess(bytes()).frames).toBe(0)

@@ -3,18 +3,28 @@
  */
 import type { CrcExtraTable } from '../../link/crc-extra.js'
 import { createSplitter } from '../../link/frame-splitter.js'
-import { TIMESTAMP_BYTES } from './tlog.js'
+import { TIMESTAMP_BYTES, isBelievable, timestampAt } from './tlog.js'
 
 export type RecordingFormat = 'tlog' | 'raw'
 
 /** A file is clearly of a format if this share of its frames is: damage takes some. */
 const CLEAR_SHARE = 0.9
 
+/**
+ * Of the frames of a tlog so many stand behind 8 bytes, damaged as it may be (a share); with less, half of what stands there
+ * must be believable times: behind damage and unknown messages there is more than a timestamp. In doubt the answer is
+ * 'raw', which loses nothing: of a noisy stream read as a tlog, frames with less than 8 bytes before them would be noise.
+ */
+const LEAST_SHARE = 0.25
+
 /** Tells the formats apart as the file goes by: in a tlog 8 bytes stand between frames, in a raw stream none. */
 export class FormatGuess {
   frames = 0
   #directly = 0
   #behindTimestamp = 0
+  #believable = 0
+  /** The noise before the next frame, as far as it may be a timestamp. */
+  readonly #stamp = new Uint8Array(TIMESTAMP_BYTES)
   #noise = 0
   readonly #splitter
 
@@ -22,11 +32,15 @@ export class FormatGuess {
     this.#splitter = createSplitter(table, {
       frame: () => {
         this.frames++
-        if (this.#noise === TIMESTAMP_BYTES) this.#behindTimestamp++
+        if (this.#noise === TIMESTAMP_BYTES) this.#countTimestamp()
         else if (this.#noise === 0) this.#directly++
         this.#noise = 0
       },
-      noise: (_bytes, start, end) => (this.#noise += end - start),
+      noise: (bytes, start, end) => {
+        for (let i = start; i < end && this.#noise + i - start < TIMESTAMP_BYTES; i++)
+          this.#stamp[this.#noise + i - start] = bytes[i]!
+        this.#noise += end - start
+      },
     })
   }
 
@@ -42,7 +56,14 @@ export class FormatGuess {
   /** The file is over: what it is. Without a frame the answer is 'raw' and means nothing. */
   end(): RecordingFormat {
     this.#splitter.end()
-    return this.#behindTimestamp > this.#directly ? 'tlog' : 'raw'
+    const stamps = this.#behindTimestamp
+    const isUsual = stamps >= LEAST_SHARE * this.frames || 2 * this.#believable >= stamps
+    return stamps > this.#directly && isUsual ? 'tlog' : 'raw'
+  }
+
+  #countTimestamp(): void {
+    this.#behindTimestamp++
+    if (isBelievable(Number(timestampAt(this.#stamp, 0)))) this.#believable++
   }
 }
 
