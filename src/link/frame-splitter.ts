@@ -58,6 +58,9 @@ const SLICE_BYTES = 64 * 1024
 /** CRC_EXTRA of ids below this lie in an array; the map behind it costs ten times as much per frame (ids). */
 const ARRAY_IDS = 0x10000
 
+/** MAVLink 1 has one byte for the id (ids). */
+const V1_IDS = 0x100
+
 /** Verdicts besides a length: these bytes are no frame; more bytes must come first. */
 const NOT_A_FRAME = 0
 const WAIT = -1
@@ -86,12 +89,15 @@ class Splitter implements FrameSplitter {
   readonly #sink: PieceSink
   readonly #prefix: number
   readonly #extraOf = new Int16Array(ARRAY_IDS).fill(-1)
+  /** Payload bytes that a MAVLink 1 frame of an id has. */
+  readonly #lengthOf = new Int16Array(V1_IDS).fill(-1)
   readonly #learned = new LearnedExtras()
   readonly #buf: Uint8Array
-  /** buf[0, end) is pushed and not given out yet; buf[scan] is the next candidate. */
+  /** buf[begin, end) is pushed and not given out yet; buf[scan] is the next candidate. */
+  #begin = 0
   #end = 0
   #scan: number
-  /** Whether buf[0] directly follows a frame. */
+  /** Whether buf[begin] directly follows a frame. */
   #afterFrame = false
   /** Nothing more comes, as far as is known: a whole signed frame does not wait to be sure of its signature. */
   #isSilent = false
@@ -102,16 +108,20 @@ class Splitter implements FrameSplitter {
     this.#prefix = prefixBytes
     this.#scan = prefixBytes
     this.#buf = new Uint8Array(SLICE_BYTES + maxHeldBytes(prefixBytes))
-    for (const [msgid, known] of table) if (msgid < ARRAY_IDS) this.#extraOf[msgid] = known.crcExtra
+    for (const [msgid, known] of table) {
+      if (msgid < ARRAY_IDS) this.#extraOf[msgid] = known.crcExtra
+      if (msgid < V1_IDS) this.#lengthOf[msgid] = known.baseLength
+    }
   }
 
   get heldBytes(): number {
-    return this.#end
+    return this.#end - this.#begin
   }
 
   push(bytes: Uint8Array): void {
     for (let from = 0; from < bytes.length; from += SLICE_BYTES) {
       const slice = bytes.length <= SLICE_BYTES ? bytes : bytes.subarray(from, from + SLICE_BYTES)
+      if (this.#end + slice.length > this.#buf.length) this.#moveToFront()
       this.#buf.set(slice, this.#end)
       this.#end += slice.length
       this.#split(false)
@@ -133,18 +143,27 @@ class Splitter implements FrameSplitter {
     this.#isSilent = true
     this.#split(true)
     this.#isSilent = false
-    if (this.#end > 0) this.#sink.noise(this.#buf, 0, this.#end)
+    if (this.#end > this.#begin) this.#sink.noise(this.#buf, this.#begin, this.#end)
+    this.#begin = 0
     this.#end = 0
     this.#scan = this.#prefix
     this.#afterFrame = false
   }
 
-  /** Gives out every frame that is sure and the noise between; moves the rest to the front of the buffer. */
+  /** What is held goes to the front of the buffer: done when there is no room behind it, not at every push. */
+  #moveToFront(): void {
+    this.#buf.copyWithin(0, this.#begin, this.#end)
+    this.#end -= this.#begin
+    this.#scan -= this.#begin
+    this.#begin = 0
+  }
+
+  /** Gives out every frame that is sure and the noise between; the rest is held. */
   #split(final: boolean): void {
     const buf = this.#buf
     const end = this.#end
     const prefix = this.#prefix
-    let given = 0
+    let given = this.#begin
     let p = this.#scan
     while (p < end) {
       if (!isStx(buf[p])) {
@@ -164,17 +183,15 @@ class Splitter implements FrameSplitter {
     this.#keepFrom(given, p)
   }
 
-  /** Gives out the noise before candidate `p` and moves what remains to the front. */
+  /** Gives out the noise before candidate `p`; what remains is held. */
   #keepFrom(given: number, p: number): void {
     const noiseEnd = Math.min(p - this.#prefix, this.#end)
     if (noiseEnd > given) {
       this.#sink.noise(this.#buf, given, noiseEnd)
       this.#afterFrame = false
     }
-    const from = Math.max(given, noiseEnd)
-    if (from > 0) this.#buf.copyWithin(0, from, this.#end)
-    this.#end -= from
-    this.#scan = p - from
+    this.#begin = Math.max(given, noiseEnd)
+    this.#scan = p
   }
 
   /**
@@ -293,8 +310,8 @@ class Splitter implements FrameSplitter {
     } else {
       if (p + HEADER_V1_BYTES > this.#end) return WAIT
       // MAVLink 1 cuts nothing off a payload. Without this test noise makes a false frame every 40 MB.
-      const known = this.#table.get(buf[p + 5]!)
-      if (known !== undefined && known.baseLength !== buf[p + 1]) return NOT_A_FRAME
+      const known = this.#lengthOf[buf[p + 5]!]!
+      if (known >= 0 && known !== buf[p + 1]) return NOT_A_FRAME
       frameBytes = HEADER_V1_BYTES + CRC_BYTES + buf[p + 1]!
     }
     return p + frameBytes > this.#end ? WAIT : frameBytes

@@ -45,6 +45,14 @@ export function x25(bytes: Uint8Array, start: number, end: number, crc: number):
       t[256 + bytes[i + 6]!]! ^
       t[bytes[i + 7]!]!
   }
+  if (i + 4 <= end) {
+    crc =
+      t[768 + (bytes[i]! ^ (crc & 0xff))]! ^
+      t[512 + (bytes[i + 1]! ^ (crc >>> 8))]! ^
+      t[256 + bytes[i + 2]!]! ^
+      t[bytes[i + 3]!]!
+    i += 4
+  }
   for (; i < end; i++) crc = (crc >>> 8) ^ t[(crc ^ bytes[i]!) & 0xff]!
   return crc
 }
