@@ -43,13 +43,16 @@ function parsed() {
   try {
     const { values } = parseArgs({ options: OPTIONS })
     const rounds = Number(values.rounds)
-    if (!(Number.isInteger(rounds) && rounds > 0))
-      throw new Error(`--rounds ${values.rounds} is no number of rounds`)
-    return { ...values, rounds }
+    if (Number.isInteger(rounds) && rounds > 0) return { ...values, rounds }
+    return refuse('--rounds takes a whole number')
   } catch (error) {
-    console.error(`${error.message}\n${HELP}`)
-    process.exit(2)
+    return refuse(error.message)
   }
+}
+
+function refuse(why) {
+  console.error(`${why}\n${HELP}`)
+  process.exit(2)
 }
 
 async function main() {
@@ -58,10 +61,7 @@ async function main() {
   // Only now: they load dist/.
   const { PLANS } = await import('./bench/plans.mjs')
   const { captures, generatedFlight } = await import('./bench/recordings.mjs')
-  if (options.only !== undefined && PLANS[options.only] === undefined) {
-    console.error(`There is no plan ${options.only}.\n${HELP}`)
-    process.exit(2)
-  }
+  if (options.only !== undefined && !(options.only in PLANS)) refuse(`there is no plan ${options.only}`)
   const wanted = Object.entries(PLANS).filter(([name]) => (options.only ?? name) === name)
   const flight = await generatedFlight(FLIGHT_BYTES[options.quick ? 'quick' : 'full'], progress())
   const dir = mkdtempSync(join(options.dir, 'groundlock-bench-'))

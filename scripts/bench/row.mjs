@@ -12,26 +12,25 @@
  * Makes a row. `samples`: a round each, { ours, reference? }, measured one right after the other.
  * `given`: name, what, unit, and optionally goal, better ('higher' unless told), clock (true unless told), note.
  */
-export function rowOf({ samples, goal = null, better = 'higher', clock = true, note = '', ...given }) {
+export function rowOf({ samples, goal, better = 'higher', clock = true, note = '', ...given }) {
   const compared = samples.every(({ reference }) => reference !== undefined)
   const ratios = compared ? samples.map(({ ours, reference }) => ours / reference) : []
   const ours = samples.map((sample) => sample.ours)
   const judged = compared && goal?.of !== 'ours' ? ratios : ours
-  const row = {
+  const value = median(judged)
+  return {
     ...given,
     ours: median(ours),
     reference: compared ? median(samples.map(({ reference }) => reference)) : null,
     ratio: compared ? median(ratios) : null,
-    goal,
-    met: null,
+    goal: goal ?? null,
+    met: goal ? reaches(value, goal) : null,
     spread: { min: Math.min(...judged), max: Math.max(...judged) },
     samples: samples.length,
     better,
     clock,
     note,
   }
-  if (goal !== null) row.met = reaches(judgedOf(row), goal)
-  return row
 }
 
 /** What of a row its goal and its spread are about. */

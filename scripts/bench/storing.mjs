@@ -8,7 +8,7 @@ import { loadDialect } from '../../dist/mavlink/dialect.js'
 import { Sqlite } from '../../dist/storage/flight/sqlite.js'
 import { importFile } from '../../dist/storage/import/import.js'
 import { Vault } from '../../dist/storage/vault/vault.js'
-import { messageOf, parseReference } from './framing.mjs'
+import { messageOf, parseReference, piecesOf } from './framing.mjs'
 import { wireOf } from './recordings.mjs'
 
 /** Rows in a transaction of the reference (rows). */
@@ -51,7 +51,7 @@ export async function importReference({ path, dir, sliceBytes }) {
   const write = (some) =>
     db.transaction(() => db.insertAll('INSERT INTO message VALUES (?, ?, ?, ?, ?)', some))
   let writing = Promise.resolve()
-  await parseReference(bytes, PIECE_BYTES, (frame) => {
+  await parseReference(piecesOf(bytes, PIECE_BYTES), (frame) => {
     rows.push(rowOf(frame, timesMs[count++]))
     if (rows.length < ROWS_A_TRANSACTION) return
     const some = rows

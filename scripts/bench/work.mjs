@@ -8,8 +8,8 @@ import { wireOf } from './recordings.mjs'
 
 /** Each loads only what it measures. */
 const WORKS = {
-  frameOurs: async (request) => (await import('./framing.mjs')).frameOurs(await withBytes(request)),
-  frameReference: async (request) => (await import('./framing.mjs')).frameReference(await withBytes(request)),
+  frameOurs: async (request) => (await import('./framing.mjs')).frameOurs(withBytes(request)),
+  frameReference: async (request) => (await import('./framing.mjs')).frameReference(withBytes(request)),
   importOurs: async (request) => (await import('./storing.mjs')).importOurs(request),
   importReference: async (request) => (await import('./storing.mjs')).importReference(request),
   readMessage: async (request) => (await import('./reading.mjs')).readMessage(request),
