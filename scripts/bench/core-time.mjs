@@ -12,3 +12,9 @@ export function coreMs() {
     return performance.now()
   }
 }
+
+/** Milliseconds that all threads of the process have been on cores. */
+export function allCoresMs() {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1000
+}

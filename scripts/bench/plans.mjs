@@ -11,8 +11,8 @@ import { repeat, sideBySide, work } from './rounds.mjs'
 const FRAMING_SLICE_BYTES = { quick: 1e6, full: 4e6 }
 const STORING_SLICE_BYTES = { quick: 1e6, full: 5e6 }
 
-/** Of the generated flight as much is framed as fits a process comfortably (bytes). */
-const FRAMED_BYTES = 32e6
+/** As much of it is framed by us as fits a process comfortably (bytes). */
+const FRAMED_BYTES = { quick: 4e6, full: 32e6 }
 
 const KIB = 1024
 const PIECES = [64 * KIB, 512]
@@ -42,13 +42,15 @@ async function framingRows(context, { decode, goal, label }) {
     kinds.captures = captures.filter(({ kind }) => kind !== 'raw').map(({ path }) => path)
   const rows = []
   for (const [kind, paths] of Object.entries(kinds)) {
-    const slice = FRAMING_SLICE_BYTES[quick ? 'quick' : 'full'] / paths.length
+    const amount = quick ? 'quick' : 'full'
+    const sliceOf = (bytes) => Math.floor(bytes[amount] / paths.length)
+    const slices = { ours: sliceOf(FRAMED_BYTES), reference: sliceOf(FRAMING_SLICE_BYTES) }
     for (const pieceBytes of PIECES) {
       const pieces = pieceBytes >= KIB ? `${pieceBytes / KIB} KiB` : `${pieceBytes} B`
       say(`${label}, ${kind}, ${pieces}`)
       const results = await sideBySide(rounds, {
-        ours: () => work('frameOurs', { paths, pieceBytes, decode, sliceBytes: FRAMED_BYTES }),
-        reference: () => work('frameReference', { paths, pieceBytes, decode, sliceBytes: slice }),
+        ours: () => work('frameOurs', { paths, pieceBytes, decode, sliceBytes: slices.ours }),
+        reference: () => work('frameReference', { paths, pieceBytes, decode, sliceBytes: slices.reference }),
       })
       rows.push(
         rowOf({
@@ -64,30 +66,42 @@ async function framingRows(context, { decode, goal, label }) {
   return rows
 }
 
-async function storing(context) {
-  const { quick, flight, flightBytes, rounds, dir, say } = context
+async function storing({ quick, flight, flightBytes, rounds, dir, say }) {
   say('durable import')
-  const folders = (who, round) => join(dir, `${who}-${round}`)
+  const sliceBytes = STORING_SLICE_BYTES[quick ? 'quick' : 'full']
+  const into = async (name, request) => {
+    const folder = join(dir, 'storing')
+    const result = await work(name, { path: flight, dir: folder, ...request })
+    rmSync(folder, { recursive: true })
+    return result
+  }
   const results = await sideBySide(rounds, {
-    ours: (round) => work('importOurs', { path: flight, dir: folders('ours', round) }),
-    reference: (round) => {
-      const sliceBytes = STORING_SLICE_BYTES[quick ? 'quick' : 'full']
-      return work('importReference', { path: flight, dir: folders('reference', round), sliceBytes })
-    },
+    ours: () => into('importOurs', {}),
+    reference: async () => ({
+      single: await into('importReference', { sliceBytes, several: false }),
+      several: await into('importReference', { sliceBytes, several: true }),
+    }),
   })
-  for (let round = 0; round < rounds; round++)
-    for (const who of ['ours', 'reference']) rmSync(folders(who, round), { recursive: true })
+  const against = (how) =>
+    results.map(({ ours, reference }) => ({ ours: ours.mbPerS, reference: reference[how].mbPerS }))
+  const length = `${Math.round(flightBytes / 1e6)} MB`
   return [
     rowOf({
       name: 'import',
-      what: `durable import of ${Math.round(flightBytes / 1e6)} MB`,
+      what: `durable import of ${length}, a row a message`,
       unit: 'MB/s',
-      samples: results.map(({ ours, reference }) => ({ ours: ours.mbPerS, reference: reference.mbPerS })),
+      samples: against('single'),
       goal: { of: 'ratio', atLeast: 20 },
     }),
     rowOf({
+      name: 'import-several',
+      what: 'the same, 500 rows an INSERT',
+      unit: 'MB/s',
+      samples: against('several'),
+    }),
+    rowOf({
       name: 'import-memory',
-      what: `memory of that import, at most`,
+      what: 'memory of that import, at most',
       unit: 'MiB',
       samples: results.map(({ ours }) => ({ ours: ours.peakMib })),
       better: 'lower',
@@ -172,10 +186,16 @@ async function reading({ flight, rounds, quick, dir, say }) {
       }),
       rowOf({
         name: `read-rows-${message}`,
-        what: `values of ${message} (${results[0].rows} rows)`,
+        what: `values of ${message} (${results[0].rows} rows), all cores' time`,
+        unit: 'M rows/s',
+        samples: results.map(({ mRowsPerCpuS }) => ({ ours: mRowsPerCpuS })),
+        goal: judged.rows ? { of: 'ours', atLeast: 1 } : null,
+      }),
+      rowOf({
+        name: `read-wait-${message}`,
+        what: `values of ${message}, time that passes`,
         unit: 'M rows/s',
         samples: results.map(({ mRowsPerS }) => ({ ours: mRowsPerS })),
-        goal: judged.rows ? { of: 'ours', atLeast: 1 } : null,
       }),
     )
     if (!judged.rows) continue

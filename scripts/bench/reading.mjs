@@ -4,6 +4,7 @@
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { loadDialect } from '../../dist/mavlink/dialect.js'
+import { allCoresMs } from './core-time.mjs'
 import { columnsOf } from '../../dist/storage/export/csv-cells.js'
 import { exportCsv } from '../../dist/storage/export/csv-export.js'
 import { exportOriginal } from '../../dist/storage/export/original-export.js'
@@ -43,7 +44,7 @@ export async function readMessage({ dir, message }) {
   await import('sqlite3')
   const columns = columnsOf(layout)
   const before = bytesRead()
-  const startMs = performance.now()
+  const [startMs, startCpuMs] = [performance.now(), allCoresMs()]
   const flight = await FlightReader.open(vault, 'last')
   const values = new Values()
   let rows = 0
@@ -59,11 +60,12 @@ export async function readMessage({ dir, message }) {
       rows += count
     }
   }
-  const ms = performance.now() - startMs
+  const [ms, cpuMs] = [performance.now() - startMs, allCoresMs() - startCpuMs]
   const readBytes = bytesRead() - before
   const groupBytes = await storedBytes(vault.flightPath(flight.info.id), layout.msgid)
   await flight.close()
-  return { rows, cells: values.count, lastUs, mRowsPerS: rows / 1000 / ms, readBytes, groupBytes }
+  const rates = { mRowsPerS: rows / 1000 / ms, mRowsPerCpuS: rows / 1000 / cpuMs }
+  return { rows, cells: values.count, lastUs, ...rates, readBytes, groupBytes }
 }
 
 /** Bytes of the pieces that hold the message. */
