@@ -6,7 +6,7 @@ import { digits, goalText } from './table.mjs'
 
 /** Sizes (px). */
 const ROW_HEIGHT = 30
-const LABEL_WIDTH = 330
+const LABEL_WIDTH = 470
 const BAR_WIDTH = 300
 const VALUE_WIDTH = 190
 const TOP = 56
