@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import type { Hash } from 'node:crypto'
 import { errnoOf, reasonOf } from '../../base/fault.js'
-import { REDACTED_EVENT } from '../flight/live-flight.js'
+import { REDACTED_EVENT } from '../flight/flight.js'
 import { isIntact } from '../flight/row-checksum.js'
 import type { Sqlite, SqlRow } from '../flight/sqlite.js'
 import { sortByGroup } from '../segment/group-sort.js'
