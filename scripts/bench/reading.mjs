@@ -31,7 +31,7 @@ class Values {
   bigint(value) {
     this.integer(Number(BigInt.asUintN(32, value)))
   }
-  quoted(text) {
+  csvText(text) {
     this.integer(text.length)
   }
 }
