@@ -4,7 +4,7 @@
 import { createCopter } from '../../src/simulator/copter.js'
 import type { Random } from '../../src/simulator/random.js'
 import type { ClockAnchor, FlightEvent, FlightHead, Gap } from '../../src/storage/flight/flight.js'
-import { OPEN } from '../../src/storage/recorder/vault-writer.js'
+import { OPEN } from '../../src/storage/recorder/ring.js'
 import { FRAME, NOISE } from '../../src/storage/segment/records.js'
 import { ANCHOR, CLOSE, EVENT, GAP } from '../../src/storage/tail/chunk.js'
 import { readFileSync } from 'node:fs'
