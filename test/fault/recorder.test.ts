@@ -122,6 +122,9 @@ test.skipIf(loopCardReason !== null)(
   `Counted: a flight whose end finds no room goes on, and ends with all its gaps when there is some${skipped}`,
   async () => {
     send(0, 9000)
+    // Of long ones some wait where the end of the flight alone would still fit.
+    const LONG_EVENTS = 30
+    for (let n = 0; n < LONG_EVENTS; n++) gate.event('reboot', 'x'.repeat(4000), 3 * S)
     const ANCHORS = 2000
     for (let n = 0; n < ANCHORS; n++) recorder.anchor({ recvTimeUs: n, utcUs: n, source: 'system' })
     expect(gate.close('asked', 4 * S)).toBe(true)
@@ -138,6 +141,7 @@ test.skipIf(loopCardReason !== null)(
     expect(closed).toEqual([`${HEAD.id} asked`])
     expect(lostInGaps(flight)).toBe(gate.ledger(0).lostBytes)
     expect(flight.info.noiseBytes).toBe(gate.ledger(0).noiseBytes)
+    expect(flight.events).toHaveLength(1 + LONG_EVENTS)
     expect(flight.anchors.length + countedNotes(flight)).toBe(ANCHORS)
     expect(gate.ledger(0).outsideBytes).toBe(0)
   },
