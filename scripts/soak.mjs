@@ -12,10 +12,10 @@ const SOAKS = {
     'intact frames after lost bytes, random noise, ids made unknown (minutes)',
   ],
   fuzz: ['test/fuzz/mutated-frames.test.ts', '10 million mutated frames (minutes)'],
-  kill: ['test/fault/kill.test.ts', '500 SIGKILLs at full flow (half an hour)'],
+  kill: ['test/fault/kill.test.ts', '500 SIGKILLs at full flow (a quarter of an hour)'],
   'power-cut': ['test/fault/power-cut.test.ts', '2,000 power cuts, replayed (minutes)'],
   freeze: ['test/fault/frozen-card.test.ts', 'a card that hangs for 30 s at full flow (a minute)'],
-  full: ['test/fault/full-card.test.ts', 'a card that is full for 10 minutes'],
+  full: ['test/fault/full-card.test.ts', 'a card that is full for 10 minutes at full flow'],
   flip: ['test/fault/flipped-bits.test.ts', 'every bit of a flight file flipped, 10,000 cuts (minutes)'],
 }
 

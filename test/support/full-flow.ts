@@ -46,7 +46,7 @@ export class FullFlow {
   bytesPerS: number
   /** Each that had the device open, in turn. */
   readonly readers: FlowReader[] = []
-  /** How long a piece waited for the reader at most (ms); a real line would have lost bytes after 44. */
+  /** How long a piece waited at most (ms), be it for the reader or, where that was busy, for our own process. */
   longestWaitMs = 0
   readonly #loop: Uint8Array
   readonly #cable: Cable
