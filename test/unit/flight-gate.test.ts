@@ -155,6 +155,16 @@ describe('a flight begins', () => {
     expect(noiseBytes + outsideBytes).toBe(500 * record.length)
   })
 
+  test('Byte-exact: the newest of a fast stream, in the order in which they came and without a hole', () => {
+    const { gate, flights } = setUp()
+    const record = filler(60_000)
+    for (let i = 0; i < 130; i++) gate.record(NOISE, 0, BigInt(i), record, 0, record.length)
+    gate.heartbeat(1, true, 130)
+    const times = flights.last.records.map((line) => Number(line.split(' ')[2]))
+    expect(times.length).toBeGreaterThan(50)
+    expect(times).toEqual(Array.from({ length: times.length }, (_, i) => 130 - times.length + i))
+  })
+
   test('Bounded: of noise in single bytes, too, for each costs more than its byte', () => {
     const { gate, flights } = setUp()
     const one = bytes(7)
