@@ -3,7 +3,7 @@
  */
 import type { Chunk, ChunkWriter } from './chunk.js'
 import { PAGE_BYTES } from './chunk.js'
-import { TAIL_BYTES, Tail } from './tail.js'
+import { TAIL_BYTES, Tail, lastSequenceIn } from './tail.js'
 import type { Vault } from '../vault/vault.js'
 
 /** A tail with less room than this is nearly full: what is in it should become a segment (bytes). */
@@ -17,12 +17,14 @@ export class TailPair {
 
   /** Opens both for writing; what they held must have been recovered, up to chunk `committed`. */
   constructor(vault: Vault, committed: number) {
-    this.#current = Tail.open(vault.tailPath(0))
-    this.#other = Tail.open(vault.tailPath(1))
+    const [newer, older] = [vault.tailPath(0), vault.tailPath(1)].toSorted(
+      (a, b) => lastSequenceIn(b) - lastSequenceIn(a),
+    )
+    this.#current = Tail.open(newer!)
+    this.#other = Tail.open(older!)
     vault.syncNames()
     this.#committed = committed
-    this.#current.restart(committed)
-    this.#other.restart(committed)
+    this.#clear(this.#current)
   }
 
   /** Chunks up to this one are in segments. */
@@ -37,7 +39,7 @@ export class TailPair {
 
   /** Makes the chunk durable; undefined where neither tail has room for it. Errors: the tail's Fault. */
   append(chunk: ChunkWriter, sequence: number): Chunk | undefined {
-    if (this.#isFree(this.#current)) this.#current.restart(this.#committed)
+    if (this.#isFree(this.#current)) this.#clear(this.#current)
     const pages = Math.ceil(chunk.length / PAGE_BYTES) * PAGE_BYTES
     if (this.#current.room < pages && !this.switch()) return undefined
     return this.#current.append(chunk, sequence)
@@ -47,7 +49,7 @@ export class TailPair {
   switch(): boolean {
     if (this.#other.lastSequence > this.#committed) return false
     const next = this.#other
-    if (this.#isFree(next)) next.restart(this.#committed)
+    if (this.#isFree(next)) this.#clear(next)
     this.#other = this.#current
     this.#current = next
     return true
@@ -61,9 +63,20 @@ export class TailPair {
   /** Lets go of the files; those that hold nothing but what segments hold are marked so. */
   close(): void {
     for (const tail of [this.#current, this.#other]) {
-      if (this.#isFree(tail)) tail.restart(this.#committed)
-      tail.close()
+      if (this.#isFree(tail)) this.#clear(tail)
     }
+    this.#current.close()
+    this.#other.close()
+  }
+
+  /**
+   * Marks the tail as empty. It may hold the vault's last number, and a power cut may tear the page that replaces it: so
+   * the number is in the other tail before, unless that one has a higher one.
+   */
+  #clear(tail: Tail): void {
+    const beside = tail === this.#current ? this.#other : this.#current
+    if (beside.lastSequence <= this.#committed) beside.restart(this.#committed)
+    tail.restart(this.#committed)
   }
 
   #isFree(tail: Tail): boolean {
