@@ -31,9 +31,9 @@ import type { Moment, Phase, TracedVault } from '../support/traced-vault.js'
 /** Power cuts. */
 const POINTS = amount(100, 2400)
 /** Writes that a lying card forgets: the newest that matters, and any. */
-const FORGOTTEN = Math.ceil(POINTS / (isLong ? 16 : 5))
-/** Recoveries that are cut themselves, and how often each. */
-const RECOVERIES = Math.ceil(POINTS / 60)
+const FORGOTTEN = Math.ceil(POINTS / (isLong ? 16 : 8))
+/** Stations that start again from a cut or a kill at any moment, and how often each is cut then. */
+const RESTARTS = Math.ceil(POINTS / 60)
 const CUTS_OF_EACH = 4
 /** Bytes of the longest flight: of two segments at least, so that the tails take turns. */
 const FLIGHT_BYTES = isLong ? 2.6e6 : 1.3e6
@@ -57,56 +57,84 @@ describe.skipIf(straceReason !== null)(`a power cut ${straceReason ?? ''}`, () =
     async () => {
       const random = randomFor('cuts')
       const progress = createProgress('power cuts', POINTS)
-      const cuts = pointsIn(traced.moments, POINTS, random)
       const rows = new Map(PHASES.map((phase) => [phase, newRow()]))
-      const disk = new CutDisk(traced.root)
-      const published = new Publications()
+      const cuts = pointsIn(traced.moments, POINTS, random)
       let done = 0
-      for (const [i, moment] of traced.moments.entries()) {
-        pass(moment, disk, published)
-        for (let k = 0; k < (cuts.get(i) ?? 0); k++) {
-          const fate = FATES[done % FATES.length]!
-          putFiles(image, disk.cut(fate, random))
-          const seen = await vault.look(published, done % 2 === 0)
-          expect(
-            seen.problems,
-            `cut ${done}, behind moment ${i} (${moment.phase}), unflushed: ${fate}`,
-          ).toEqual([])
-          addTo(rows.get(moment.phase)!, seen)
-          progress(++done, moment.phase)
-        }
-      }
+      await expectEach(
+        traced.moments,
+        cuts,
+        new CutDisk(traced.root),
+        new Publications(),
+        random,
+        '',
+        (phase, seen) => {
+          addTo(rows.get(phase)!, seen)
+          progress(++done, phase)
+        },
+      )
       sayRows(traced.moments, rows)
       expect(done).toBe(POINTS)
     },
   )
 
-  test(
-    `a recovery that is cut as well loses nothing either (seed ${seed})`,
-    { timeout: SOAK_TIMEOUT_MS },
-    async () => {
-      const random = randomFor('recoveries')
-      const cuts = pointsIn(traced.moments, RECOVERIES, random)
-      let images = 0
-      for (const { files, published } of imagesAt(traced, cuts, random)) {
-        const root = join(dir, 'disk')
-        putFiles(root, files)
-        const disk = CutDisk.holding(root, files)
-        const moments = await traceSteps(dir, CutDisk.holding(root, files), [], 'recovery')
-        const again = pointsIn(moments, CUTS_OF_EACH, random)
-        for (const [i, moment] of moments.entries()) {
-          pass(moment, disk, new Publications())
-          for (let k = 0; k < (again.get(i) ?? 0); k++) {
-            const fate = anyOf(FATES, random)
-            putFiles(image, disk.cut(fate, random))
-            const seen = await vault.look(published, random() < 0.5)
-            expect(seen.problems, `cut behind moment ${i} of a recovery, unflushed: ${fate}`).toEqual([])
-            images++
-          }
-        }
+  /** Goes through the moments, cuts the power at the points, and expects all that was published. */
+  async function expectEach(
+    moments: readonly Moment[],
+    points: ReadonlyMap<number, number>,
+    disk: CutDisk,
+    published: Publications,
+    random: () => number,
+    before: string,
+    onSeen: (phase: Phase, seen: Seen) => void = () => {},
+  ): Promise<void> {
+    let done = 0
+    for (const [i, moment] of moments.entries()) {
+      pass(moment, disk, published)
+      for (let k = 0; k < (points.get(i) ?? 0); k++) {
+        const fate = FATES[done++ % FATES.length]!
+        putFiles(image, disk.cut(fate, random))
+        const seen = await vault.look(published, random() < 0.5)
+        expect(
+          seen.problems,
+          `${before}cut behind moment ${i} (${moment.phase}), unflushed: ${fate}`,
+        ).toEqual([])
+        onSeen(moment.phase, seen)
       }
-      say(`${RECOVERIES} recoveries were cut, at ${images} points; nothing is missing`)
-      expect(images).toBe(RECOVERIES * CUTS_OF_EACH)
+    }
+  }
+
+  test.each(['cut', 'killed'] as const)(
+    `a station that was %s, starts again and is cut then, loses nothing either (seed ${seed})`,
+    { timeout: SOAK_TIMEOUT_MS },
+    async (how) => {
+      const random = randomFor(how)
+      const progress = createProgress(`stations that were ${how}`, RESTARTS)
+      const starts = [...pointsIn(traced.moments, RESTARTS, random)].flatMap(([i, times]) =>
+        Array.from({ length: times }, () => i),
+      )
+      for (const [k, start] of starts.entries()) {
+        const fate = how === 'cut' ? anyOf(FATES, random) : 'kept'
+        const { disk, published } = replay(traced, start)
+        const found = disk.cut(fate, random)
+        // A kill leaves what was not flushed in the kernel's memory, to be lost yet.
+        const goingOn = (): CutDisk =>
+          how === 'cut' ? CutDisk.holding(traced.root, found) : replay(traced, start).disk
+        putFiles(traced.root, found)
+        const moments = await traceSteps(dir, goingOn(), traced.again, 'recovery')
+        const again = goingOn()
+        await expectEach(
+          moments,
+          pointsIn(moments, CUTS_OF_EACH, random),
+          again,
+          published,
+          random,
+          `${how} behind moment ${start}, `,
+        )
+        progress(k + 1)
+      }
+      say(
+        `${RESTARTS} stations were ${how}, started again, and cut at ${RESTARTS * CUTS_OF_EACH} points: nothing is missing`,
+      )
     },
   )
 
@@ -223,38 +251,23 @@ function replay(
   return { disk, published }
 }
 
-/** An image of each of the cuts, with what was published then; both hold until the next is asked for. */
-function* imagesAt(
-  { root, moments }: TracedVault,
-  cuts: ReadonlyMap<number, number>,
-  random: () => number,
-): Generator<{ files: FoundFile[]; published: Publications }> {
-  const disk = new CutDisk(root)
-  const published = new Publications()
-  for (const [i, moment] of moments.entries()) {
-    pass(moment, disk, published)
-    for (let k = 0; k < (cuts.get(i) ?? 0); k++)
-      yield { files: disk.cut(anyOf(FATES, random), random), published }
-  }
-}
-
 /**
  * After which moments the power is cut, and how often: anywhere; in each phase as often; behind calls that are no plain
- * writes, which are few and decide much.
+ * writes, and behind those that give or take names, which are few and decide much.
  */
 function pointsIn(moments: readonly Moment[], count: number, random: () => number): Map<number, number> {
   const where = (fits: (moment: Moment) => boolean): number[] =>
     moments.flatMap((moment, i) => (fits(moment) ? [i] : []))
+  const isCall = (moment: Moment, names: RegExp): boolean => 'call' in moment && names.test(moment.call.name)
+  const anywhere = where(() => true)
+  const special = where((moment) => !isCall(moment, /^pwrite64$/))
+  const naming = where((moment) => isCall(moment, /^(?:mkdir|rename|unlink|chmod)$/))
   const byPhase = PHASES.map((phase) => where((moment) => moment.phase === phase)).filter(
     ({ length }) => length > 0,
   )
-  const special = where((moment) => !('call' in moment) || moment.call.name !== 'pwrite64')
   const points = new Map<number, number>()
   for (let k = 0; k < count; k++) {
-    const i = anyOf(
-      [where(() => true), byPhase[Math.floor(k / 3) % byPhase.length]!, special][k % 3]!,
-      random,
-    )
+    const i = anyOf([anywhere, special, naming, byPhase[(k >> 2) % byPhase.length]!][k % 4]!, random)
     points.set(i, (points.get(i) ?? 0) + 1)
   }
   return points

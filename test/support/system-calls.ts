@@ -43,7 +43,19 @@ export async function traceNode(
   folder: string,
   log: string,
 ): Promise<{ calls: SystemCall[]; stderr: string }> {
-  const strace = ['-f', '-y', '-xx', '-s', String(MOST_BYTES), '-e', 'signal=none', '-e', `trace=${CHANGING}`]
+  // With the filter in the kernel only the traced calls stop the program.
+  const strace = [
+    '-f',
+    '--seccomp-bpf',
+    '-y',
+    '-xx',
+    '-s',
+    String(MOST_BYTES),
+    '-e',
+    'signal=none',
+    '-e',
+    `trace=${CHANGING}`,
+  ]
   // Calls that go through a ring in memory are not seen as calls.
   const env = { ...process.env, UV_USE_IO_URING: '0', UV_THREADPOOL_SIZE: '16' }
   const child = spawn('strace', [...strace, '-o', log, process.execPath, ...args], {

@@ -39,6 +39,8 @@ export interface TracedVault {
   /** The folder that the calls name, empty when they begin; the vault is in it. */
   root: string
   moments: Moment[]
+  /** A short flight more, for a process that goes on from any of the moments. */
+  again: Step[]
   flights: FlownFlight[]
 }
 
@@ -53,9 +55,10 @@ export async function traceVault(dir: string, bytes: number, random: Random): Pr
   const plan = await FlownPlan.create(random)
   const killed = killedPlan(plan, bytes, random)
   const whole = wholePlan(plan, bytes)
+  const again = plan.fly(AGAIN_BYTES, false)
   const first = await traceSteps(dir, disk, killed, 'start')
   const second = await traceSteps(dir, disk, whole, 'recovery')
-  return { root, moments: [...first, ...second], flights: plan.flights }
+  return { root, moments: [...first, ...second], again, flights: plan.flights }
 }
 
 /**
@@ -80,6 +83,9 @@ export async function traceSteps(
   expectSame(disk)
   return moments
 }
+
+/** Of the flight that is recorded again (bytes): a few chunks. */
+const AGAIN_BYTES = 60_000
 
 /** Pause before the kill, at most (ms): it meets the segment's encoding, or its commit. */
 const MOST_REST_MS = 100
@@ -124,7 +130,7 @@ function momentsOf(
   return calls.flatMap((call): Moment[] => {
     if (call.name === 'write' && call.words[0] === linesPath) {
       const line = JSON.parse(call.bytes.toString()) as Line
-      if (line.what === 'recording') isStarting = false
+      if (line.what === 'recording') [isStarting, phase] = [false, 'recording']
       if (line.what === 'stopping') phase = 'stop'
       if (line.what === 'closing') closing.add(line.flightId)
       if (line.what === 'closed') closing.delete(line.flightId)
