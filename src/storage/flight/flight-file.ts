@@ -20,6 +20,11 @@ export interface MessageCount {
   count: number
 }
 
+export interface OpenedFile {
+  file: FlightFile
+  tables: FlightTables
+}
+
 export class FlightFile {
   readonly path: string
   readonly segments: readonly StoredSegment[]
@@ -37,10 +42,25 @@ export class FlightFile {
     this.lastChunk = Number(segments.at(-1)?.['last_chunk'] ?? 0)
   }
 
-  static async open(path: string): Promise<{ file: FlightFile; tables: FlightTables }> {
+  /** Errors: Fault GL-FLIGHT-01 not a flight, 02 of a newer format, 03 damaged, 05 not to be opened. */
+  static async open(path: string): Promise<OpenedFile> {
+    const opened = await FlightFile.openIfMade(path)
+    if (opened === undefined) throw notAFlightFault(path, 'it is empty')
+    return opened
+  }
+
+  /**
+   * Undefined where the file is there and its tables are not made yet: a station is about to, or the power went before.
+   * Errors: those of `open`.
+   */
+  static async openIfMade(path: string): Promise<OpenedFile | undefined> {
     let db: Sqlite | undefined
     try {
       db = await Sqlite.open(path, 'read')
+      if (await isUnmade(db)) {
+        await db.close()
+        return undefined
+      }
       await checkFormat(db, path)
       const tables = await loadTables(db)
       return { file: new FlightFile(path, db, tables), tables }
@@ -110,6 +130,13 @@ export class FlightFile {
       throw readingFault(this.path, error)
     })
   }
+}
+
+async function isUnmade(db: Sqlite): Promise<boolean> {
+  const [row] = await db.all(
+    'SELECT application_id AS application, (SELECT count(*) FROM sqlite_master) AS tables FROM pragma_application_id',
+  )
+  return row?.['application'] === 0 && row['tables'] === 0
 }
 
 async function checkFormat(db: Sqlite, path: string): Promise<void> {
