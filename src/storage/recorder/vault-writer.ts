@@ -122,9 +122,12 @@ export class VaultWriter {
   /** Takes all that the ring holds and makes it durable, as far as there is room. */
   pump(): void {
     this.#lastPumpUs = monotonicUs()
-    do {
+    for (let isBacklog = true; isBacklog;) {
       this.#ring.drain((...entry) => this.#takeEntry(...entry))
-    } while (this.#storeChunk())
+      // What came in during the flush waits for the next chunk: one of its own would cost a page and a flush again.
+      isBacklog = this.#chunkIsFull
+      if (!this.#storeChunk()) return
+    }
   }
 
   /**
@@ -145,6 +148,11 @@ export class VaultWriter {
     return this.#ring.used + inChunk
   }
 
+  /** What comes next belongs to another chunk. */
+  get #chunkIsFull(): boolean {
+    return this.#chunkCloses || this.#chunk.length >= MAX_CHUNK_BYTES
+  }
+
   /** Takes a ring entry into the chunk; false when the chunk must be stored first. */
   #takeEntry(
     kind: number,
@@ -154,7 +162,7 @@ export class VaultWriter {
     start: number,
     end: number,
   ): boolean {
-    if (this.#chunkCloses || this.#chunk.length >= MAX_CHUNK_BYTES) return false
+    if (this.#chunkIsFull) return false
     if (kind === OPEN) this.#beginFlight(headOf(bytes, start, end))
     else if (this.#flight === undefined)
       throw new Error('an entry outside of a flight came to the storage worker')
