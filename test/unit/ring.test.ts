@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { crc32 } from 'node:zlib'
 import * as fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { RING_BYTES, RingReader, RingWriter, createSharedRing } from '../../src/storage/recorder/ring.js'
 import { concat, filler } from '../support/frames.js'
 import { REPOSITORY } from '../support/groundlock.js'
@@ -229,6 +229,7 @@ test.each(['full', 'empty'])(
     const ring = createSharedRing()
     const workerData = { ring, module: pathToFileURL(module).href, waits: often === 'full' }
     const worker = new Worker(READER, { eval: true, workerData })
+  onTestFinished(async () => void (await worker.terminate()))
     const result = new Promise((resolve, reject) => {
       worker.on('message', resolve)
       worker.on('error', reject)
@@ -263,6 +264,5 @@ test.each(['full', 'empty'])(
     expect(await result).toEqual({ entries, sha256: hash.digest('hex') })
     expect(entries).toBeGreaterThan(20_000)
     expect(often === 'full' ? fullTimes : emptyTimes).toBeGreaterThan(often === 'full' ? 0 : 1000)
-    await worker.terminate()
-  },
+    },
 )
