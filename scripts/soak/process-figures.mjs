@@ -13,17 +13,13 @@ export function processTree(pid) {
   return [pid, ...children.flatMap(processTree)]
 }
 
-/** Seconds of CPU of all threads of these processes, those that ended included, and by thread's name. */
+/** Seconds of CPU of these processes, threads that ended included; and of each thread by its id. */
 export function cpuOf(pids) {
   const threads = {}
   let seconds = 0
   for (const pid of pids) {
     seconds += secondsIn(readOr(`/proc/${pid}/stat`, ''))
-    for (const tid of threadsOf(pid)) {
-      const stat = readOr(`/proc/${pid}/task/${tid}/stat`, '')
-      const name = threadName(stat, pid, tid)
-      threads[name] = (threads[name] ?? 0) + secondsIn(stat)
-    }
+    for (const tid of threadsOf(pid)) threads[tid] = secondsIn(readOr(`/proc/${pid}/task/${tid}/stat`, ''))
   }
   return { seconds, threads }
 }
@@ -32,11 +28,6 @@ export function cpuOf(pids) {
 function secondsIn(stat) {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return fields.length < 13 ? 0 : (Number(fields[11]) + Number(fields[12])) / TICKS_PER_S
-}
-
-function threadName(stat, pid, tid) {
-  if (tid === pid) return 'main'
-  return stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')'))
 }
 
 const KIB_PER_MB = 1_000_000 / 1024
