@@ -13,7 +13,6 @@ import { createReadStream, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { groundlock, startListener, startSource, startStation } from './soak/children.mjs'
 import { cpuOf, memoryOf, processTree } from './soak/process-figures.mjs'
@@ -41,7 +40,7 @@ const say = (line) => options.json || console.log(line)
 
 const figures = await measure(Number(options.seconds))
 if (options.json) console.log(JSON.stringify(figures, null, 2))
-else report(figures)
+else sayReport(figures)
 process.exitCode = figures.goals.every(({ met }) => met) ? 0 : 1
 
 async function measure(seconds) {
@@ -139,7 +138,7 @@ function goalsOf(ours, its, sent, { report, sha256 }) {
   ]
 }
 
-function report({ sent, ours, listener, memory, goals }) {
+function sayReport({ sent, ours, listener, memory, goals }) {
   const { bytes, pieces, seconds, latestMs } = sent
   say(
     `${bytes} bytes in ${pieces} pieces in ${seconds.toFixed(1)} s, the latest ${latestMs.toFixed(0)} ms late\n`,

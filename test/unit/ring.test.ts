@@ -229,7 +229,7 @@ test.each(['full', 'empty'])(
     const ring = createSharedRing()
     const workerData = { ring, module: pathToFileURL(module).href, waits: often === 'full' }
     const worker = new Worker(READER, { eval: true, workerData })
-  onTestFinished(async () => void (await worker.terminate()))
+    onTestFinished(async () => void (await worker.terminate()))
     const result = new Promise((resolve, reject) => {
       worker.on('message', resolve)
       worker.on('error', reject)
@@ -253,7 +253,7 @@ test.each(['full', 'empty'])(
     let state = 12345
     for (let bytes = 0; bytes < (often === 'full' ? 100e6 : 20e6);) {
       // Seldom by waiting, which wakes too late, but by looking: so that it is found empty just as the reader looks, too.
-      for (let looks = 0; often === 'empty' && writer.used > 0 && looks < 10_000; looks++);
+      for (let looks = often === 'empty' ? 10_000 : 0; writer.used > 0 && looks > 0; looks--);
       state = (Math.imul(state, 1664525) + 1013904223) >>> 0
       // Mostly frames, sometimes a long noise, one in a thousand as long as it gets.
       const length = state % 1000 === 0 ? 65_536 : (state >>> 10) % ((state & 15) === 0 ? 9000 : 400)
@@ -264,5 +264,5 @@ test.each(['full', 'empty'])(
     expect(await result).toEqual({ entries, sha256: hash.digest('hex') })
     expect(entries).toBeGreaterThan(20_000)
     expect(often === 'full' ? fullTimes : emptyTimes).toBeGreaterThan(often === 'full' ? 0 : 1000)
-    },
+  },
 )

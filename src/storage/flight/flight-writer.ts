@@ -348,9 +348,12 @@ async function makeTables(db: Sqlite, head: FlightHead, durability: Durability):
   })
 }
 
+/** Pages that SQLite keeps of a live flight (KiB): those of one segment; by default 2 MB, and what is written is not read again. */
+const CACHE_KIB = 512
+
 function pragmas(durability: Durability): string {
   return durability === 'each commit'
-    ? 'PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;'
+    ? `PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-${CACHE_KIB};`
     : 'PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;'
 }
 
