@@ -13,25 +13,27 @@ import { once } from 'node:events'
 import { createCopter } from '../../dist/simulator/copter.js'
 import { openPseudoTerminal } from '../../dist/simulator/pseudo-terminal.js'
 
-/** The copter sends about so much in a second (bytes): a mission of bytes / this seconds is long enough, twice over. */
-const COPTER_BYTES_PER_S = 1700
+/** Length of one mission (s of the copter): 32 bits of microseconds since its start, which it sends, end after 71 min. */
+const MISSION_S = 3600
 
 const [rate, seconds, periodMs] = process.argv.slice(2, 5).map(Number)
 const links = process.argv.slice(5)
 const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`)
 
-const copter = await createCopter({
-  seed: 7,
-  durationS: Math.ceil((rate * seconds) / COPTER_BYTES_PER_S) + 10,
-})
+const copter = await createCopter({ seed: 7, durationS: MISSION_S })
 const terminals = await Promise.all(links.map((link) => openPseudoTerminal({ link })))
 say({ plugged: links })
 await Promise.all(terminals.map(({ opened }) => opened))
 say({ started: true })
-say({ done: await send(bytesOf(copter.frames()), rate * seconds) })
+say({ done: await send(bytesOf(missions()), rate * seconds) })
 process.stdin.resume()
 await once(process.stdin, 'end')
 await Promise.all(terminals.map((terminal) => terminal.unplug()))
+
+/** One mission after the other: the copter is switched off and on between them. */
+function* missions() {
+  for (;;) yield* copter.frames()
+}
 
 /** Gives the next `count` bytes of the frames at each call, or up to the end of the frame that holds the last of them. */
 function bytesOf(frames) {
