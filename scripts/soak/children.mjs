@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
 
-const GROUNDLOCK = join(import.meta.dirname, '..', '..', 'dist', 'main.js')
+const GROUNDLOCK = join(import.meta.dirname, '..', '..', 'dist', 'groundlock.cjs')
 
 const running = new Set()
 process.on('exit', () => {
@@ -20,6 +20,10 @@ process.on('exit', () => {
 function start(program, args, stdio) {
   const child = spawn(program, args, { stdio })
   running.add(child)
+  // A program that cannot be started ends the measurement with what Node says of it.
+  child.once('error', (error) => {
+    throw error
+  })
   child.once('exit', () => running.delete(child))
   return child
 }
@@ -71,7 +75,7 @@ export async function startStation({ dir, device, vault }) {
     async until(fits) {
       for (;;) {
         const status = station.status()
-        if (status?.pid === child.pid && fits(status)) return status
+        if (status !== undefined && status.pid === child.pid && fits(status)) return status
         if (child.exitCode !== null || child.signalCode !== null)
           throw new Error(`the station ended:\n${log}`)
         await pause(STATUS_LOOK_MS)
