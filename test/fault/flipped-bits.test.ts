@@ -78,28 +78,35 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
+/**
+ * Moments of each segment. The first has so many that its ATTITUDEs get a piece of their own, and other messages of their
+ * sender another: what is left when one is lost must still have its sequence numbers.
+ */
+const MOMENTS = [600, 80, 80]
+
 /** Three segments of two links and three senders, with noise, gaps, events and anchors, closed and settled. */
 async function record(vault: Vault): Promise<void> {
   const flight = LiveFlight.begin(vault, HEAD, loadDialect(), async () => {})
-  for (let segment = 0; segment < 3; segment++) {
-    for (let i = 0; i < 120; i++) {
-      const us = 1_000_000 + (segment * 120 + i) * 50_000
-      put(flight, us, segment * 120 + i)
-    }
-    const us = 1_000_000 + segment * 6_000_000
+  let moment = 0
+  for (const [segment, moments] of MOMENTS.entries()) {
+    const us = usOf(moment)
+    for (let i = 0; i < moments; i++) put(flight, moment++)
     flight.gap({ link: 0, fromUs: us, toUs: us + 5000, bytes: 321 + segment, reason: 'memory was full' })
     flight.event({ recvTimeUs: us, kind: 'armed', detail: `vehicle 1/${segment}` })
     flight.anchor({ recvTimeUs: us, utcUs: 1_704_067_200_000_000 + us, source: 'gps' })
-    if (segment < 2) await flight.cut()
+    if (segment < MOMENTS.length - 1) await flight.cut()
   }
   await flight.end('landed')
   await flight.settle()
 }
 
-function put(flight: LiveFlight, us: number, i: number): void {
+const usOf = (moment: number): number => 1_000_000 + moment * 50_000
+
+function put(flight: LiveFlight, i: number): void {
+  const us = usOf(i)
   const add = (kind: typeof FRAME | typeof NOISE, link: number, bytes: Uint8Array): void =>
     flight.record(kind, link, BigInt(us), bytes, 0, bytes.length)
-  add(FRAME, 0, known(ATTITUDE, { seq: (2 * i) & 0xff, payload: filler(28, i + 1) }))
+  add(FRAME, 0, known(ATTITUDE, { seq: (2 * i) & 0xff, payload: filler(28, 1 + (i % 4)) }))
   if (i % 3 === 0) add(FRAME, 0, known(HEARTBEAT, { seq: (2 * i + 1) & 0xff }))
   if (i % 7 === 0) add(FRAME, 1, known(HEARTBEAT, { seq: i & 0xff, sysid: 2 }))
   if (i % 5 === 0)

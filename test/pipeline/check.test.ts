@@ -35,11 +35,11 @@ describe('a whole flight', () => {
     await storeThreeSegments(vault, 'a')
     expect(run('check', 'a')).toMatchObject({
       code: EXIT_CODE.ok,
-      stdout: expect.stringMatching(/^whole: a {2}3 segments, \d+ pieces, 2,724 records, [\d.]+ kB/),
+      stdout: expect.stringMatching(/^whole: a {2}3 segments, \d+ pieces, 3,324 records, [\d.]+ kB/),
       stderr: '',
     })
     const found = JSON.parse(run('check', 'a', '--json').stdout) as FlightCheck
-    expect(found).toMatchObject({ id: 'a', findings: [], segments: 3, records: 2724, readable: null })
+    expect(found).toMatchObject({ id: 'a', findings: [], segments: 3, records: 3324, readable: null })
   })
 
   test.skipIf(capturesReason !== null)(`recordings of real vehicles ${capturesReason ?? ''}`, () => {

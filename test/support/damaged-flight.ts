@@ -9,15 +9,18 @@ import { linesOf } from './recordings.js'
 import type { TestRecord } from './recordings.js'
 import { storeFlight } from './stored-flight.js'
 
-/** What came in during a segment: large messages that get a piece of their own, small ones that share one, noise. */
+/** What came in during a segment: messages that get a piece of their own, few ones of the same sender and of another that
+ * share one, and noise. */
 export function records(segment: number): TestRecord[] {
   return Array.from({ length: 800 }, (_, i): TestRecord[] => {
     const n = 800 * segment + i
     const timeUs = BigInt(1_000_000 + n * 10_000)
-    const attitude = known(ATTITUDE, { seq: n & 0xff, payload: filler(28, n + 1) })
+    const attitude = known(ATTITUDE, { seq: (2 * n) & 0xff, payload: filler(28, n + 1) })
     const heartbeat = known(HEARTBEAT, { seq: n & 0xff, sysid: 2 })
+    const own = known(HEARTBEAT, { seq: (2 * n + 1) & 0xff })
     return [
       { kind: FRAME, link: 0, timeUs, bytes: attitude },
+      ...(i % 4 === 1 ? [{ kind: FRAME, link: 0, timeUs, bytes: own }] : []),
       ...(i % 8 === 0 ? [{ kind: FRAME, link: 1, timeUs, bytes: heartbeat }] : []),
       ...(i % 100 === 7 * segment ? [{ kind: NOISE, link: 0, timeUs, bytes: filler(9 + i, n) }] : []),
     ] as TestRecord[]
