@@ -167,10 +167,13 @@ describe.skipIf(straceReason !== null)(`a power cut ${straceReason ?? ''}`, () =
       const random = randomFor('forgotten writes')
       const outcomes = { caught: 0, superseded: 0, 'found elsewhere': 0 }
       for (let k = 0; k < FORGOTTEN; k++) {
-        const end = Math.floor(random() * traced.moments.length)
+        // Every other one in a flight that is over, where nothing else holds it.
+        const isOver = k % 2 === 0
+        const end = isOver ? traced.moments.length - 1 : Math.floor(random() * traced.moments.length)
         const { disk, published } = replay(traced, end)
-        if (disk.flushed.length === 0) continue
-        const forgotten = anyOf(disk.flushed, random)
+        const among = disk.flushed.filter(({ path }) => !isOver || path.endsWith('.glk'))
+        if (among.length === 0) continue
+        const forgotten = anyOf(among, random)
         const honest = disk.cut('lost', random)
         const lied = replay(traced, end, forgotten.number).disk.cut('lost', random)
         putFiles(image, lied)

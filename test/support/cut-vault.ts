@@ -124,7 +124,7 @@ export class CutVault {
       lost: 0,
     }
     try {
-      if (before) await this.#readBefore(seen)
+      if (before) await this.#readBefore(seen, published)
       await this.#startAgain(seen, published.sequence)
       await this.#readAll(seen, published)
     } catch (error) {
@@ -148,7 +148,7 @@ export class CutVault {
       } catch (error) {
         seen.problems.push(`${id}: ${String(error)}`)
       }
-      const stored = flight.bytesThrough.findLastIndex((bytes) => bytes <= published.bytes) + 1
+      const stored = storedRecords(flight, published.bytes)
       if (count < stored) seen.problems.push(`${id}: has ${count} of ${stored} records that were published`)
       seen.chunks += published.chunks
       seen.records += stored
@@ -158,7 +158,7 @@ export class CutVault {
   }
 
   /** What a person sees who lists and shows the flights before the station starts again: a flight, or a reason. */
-  async #readBefore(seen: Seen): Promise<void> {
+  async #readBefore(seen: Seen, { byFlight }: Publications): Promise<void> {
     if (!existsSync(join(this.#dir, 'flights'))) return
     const vault = Vault.open(this.#dir)
     const tails = snapshotTails(vault)
@@ -168,13 +168,19 @@ export class CutVault {
         try {
           const flight = this.#flights.get(id)
           if (flight === undefined) seen.problems.push(`${id}: nobody flew it`)
-          else await compareReader(reader, flight)
+          else {
+            const stored = storedRecords(flight, byFlight.get(id)?.bytes ?? 0)
+            const count = await compareReader(reader, flight)
+            if (count < stored)
+              seen.problems.push(`${id}: shows ${count} of ${stored} records before the recovery`)
+          }
         } finally {
           await reader.close()
         }
         seen.readableBefore++
       } catch (error) {
-        if (error instanceof Fault) seen.refusedBefore++
+        // A journal may have to be rolled back first; but a flight is never taken for something else.
+        if (error instanceof Fault && error.code === 'GL-FLIGHT-05') seen.refusedBefore++
         else seen.problems.push(`${id}: before the recovery: ${String(error)}`)
       }
     }
@@ -239,6 +245,11 @@ export class CutVault {
 
 /** The flight that is recorded after the cut. */
 const NEXT = { ...HEAD, id: `${HEAD.station}-00c0ffee-next`, openedUs: 1 }
+
+/** How many of the flight's records are in its first so many bytes. */
+function storedRecords({ bytesThrough }: FlownFlight, bytes: number): number {
+  return bytesThrough.findLastIndex((through) => through <= bytes) + 1
+}
 
 /** Reads all of a closed flight, twice; returns how many records it has. Errors: whatever is wrong with it. */
 async function readWhole(vault: Vault, flight: FlownFlight): Promise<number> {
