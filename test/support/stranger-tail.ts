@@ -1,6 +1,6 @@
 /** The stranger's tails: section "Tail" of docs/flight-file.md. */
 import { readFileSync } from 'node:fs'
-import { crc32 } from 'node:zlib'
+import { brotliDecompressSync, crc32 } from 'node:zlib'
 import { Cursor, unzigzag } from './stranger-cursor.js'
 import type { StrangerRecord } from './stranger-segment.js'
 
@@ -52,8 +52,11 @@ function readPlace(tail: Uint8Array, at: number): Place | undefined {
   return { length, generation, sequence, rest: new Cursor(tail.subarray(cursor.at, at + length)) }
 }
 
-function readChunk(cursor: Cursor): Pick<Chunk, 'head' | 'items'> {
-  const head = cursor.json() as Chunk['head']
+function readChunk(rest: Cursor): Pick<Chunk, 'head' | 'items'> {
+  const head = rest.json() as Chunk['head']
+  const rawBytes = rest.varint()
+  const cursor = new Cursor(brotliDecompressSync(rest.bytes.subarray(rest.at)))
+  if (cursor.bytes.length !== rawBytes) throw new RangeError(`${cursor.bytes.length} bytes for ${rawBytes}`)
   const items: Item[] = []
   let timeUs = 0n
   while (!cursor.atEnd) {

@@ -81,15 +81,28 @@ describe('a chunk', () => {
   })
 
   test('that fills its pages to the last byte has no page more', () => {
-    const empty = begun().finish(PLACE)
-    const headBytes = chunkAt(empty, 0)!.length
+    // Noise that nothing can make smaller, so that all else of a chunk has one length.
+    const elseBytes = chunkAt(chunkOf(8000).finish(PLACE), 0)!.length - 8000
     for (const spare of [-1, 0, 1]) {
-      const writer = chunkOf(2 * PAGE_BYTES - headBytes - 7 + spare)
+      const writer = chunkOf(2 * PAGE_BYTES - elseBytes + spare)
       const stored = writer.finish(PLACE)
       const chunk = chunkAt(stored, 0)!
       expect(chunk.length).toBe(2 * PAGE_BYTES + spare)
       expect(stored.length).toBe((spare > 0 ? 3 : 2) * PAGE_BYTES)
       expect(linesOf(chunk)).toHaveLength(1)
+    }
+  })
+
+  test('of telemetry takes half the room, and never more pages than it said', () => {
+    const writer = begun()
+    for (let i = 0; i < 2000; i++) {
+      const frame = known(ATTITUDE, { seq: i & 0xff, payload: [i & 0xff, i >> 8, 0, 0, ...filler(8, i)] })
+      writer.record(FRAME, 0, 5_000_000 + i * 10_000, frame, 0, frame.length)
+    }
+    expect(writer.finish(PLACE).length).toBeLessThan(writer.length * 0.6)
+    for (let length = 0; length < 3 * PAGE_BYTES; length += 41) {
+      const noise = chunkOf(length, length)
+      expect(noise.finish(PLACE).length).toBeLessThanOrEqual(noise.mostPages * PAGE_BYTES)
     }
   })
 

@@ -154,7 +154,7 @@ describe('two tails', () => {
   test('take chunks until both are full, and again once a segment holds those of one', () => {
     const vault = vaultAt('full')
     const pair = new TailPair(vault, 0)
-    const next = fill(pair, 1, 1024 * 1024 - 1000)
+    const next = fill(pair, 1, 1024 * 1024 - 3000)
     expect(next).toBe(9)
     expect(inBoth(vault)).toEqual([1, 2, 3, 4, 5, 6, 7, 8])
     expect(pair.append(chunkOf(10), next)).toBe(undefined)

@@ -40,8 +40,7 @@ export class TailPair {
   /** Makes the chunk durable; undefined where neither tail has room for it. Errors: the tail's Fault. */
   append(chunk: ChunkWriter, sequence: number): Chunk | undefined {
     if (this.#isFree(this.#current)) this.#clear(this.#current)
-    const pages = Math.ceil(chunk.length / PAGE_BYTES) * PAGE_BYTES
-    if (this.#current.room < pages && !this.switch()) return undefined
+    if (this.#current.room < chunk.mostPages * PAGE_BYTES && !this.switch()) return undefined
     return this.#current.append(chunk, sequence)
   }
 
