@@ -104,7 +104,7 @@ export class SegmentCheck {
       return await this.#db.all('SELECT * FROM piece WHERE id >= ? AND id < ? ORDER BY id', [first, end])
     } catch (error) {
       if (errnoOf(error) === '') throw error
-      this.#note('segment', segment, `its pieces ${first} to ${end - 1} cannot be read: ${reasonOf(error)}`)
+      this.#note('segment', segment, `its pieces, from ${first} on, cannot all be read: ${reasonOf(error)}`)
       return undefined
     }
   }

@@ -56,7 +56,7 @@ export interface Segment {
 }
 
 /** A group smaller than this shares its piece with others: brotli and SQLite have a price per blob (bytes). */
-const SHARE_BELOW_BYTES = 48 * 1024
+const SHARE_BELOW_BYTES = 32 * 1024
 /** A shared piece is full at this size: reading one small group should not cost much of the segment (bytes). */
 const SHARED_PIECE_BYTES = 96 * 1024
 /** Brotli 5 of 11: 6 costs a third more time for 1 % of size. */
