@@ -168,7 +168,7 @@ function sensorReports({ common }: Mavlink, random: Random): Report[] {
 
 function powerReports({ common }: Mavlink, random: Random): Report[] {
   const cellMv = ({ timeMs, pose }: Moment) =>
-    Math.round(4150 - timeMs / 5000 - (pose.flying ? 120 : 0) + jitter(random, 10))
+    Math.round(Math.max(3300, 4150 - timeMs / 5000) - (pose.flying ? 120 : 0) + jitter(random, 10))
   const currentCa = ({ pose }: Moment) => Math.round((pose.flying ? 1400 : 45) + jitter(random, 20))
   const usedMah = ({ timeMs }: Moment) => Math.round(timeMs / 260)
   const leftPercent = (moment: Moment) => Math.max(0, Math.round(100 - usedMah(moment) / 52))
@@ -177,7 +177,8 @@ function powerReports({ common }: Mavlink, random: Random): Report[] {
   return [
     report(100, ({ timeMs, pose }) =>
       filled(new common.ServoOutputRaw(), {
-        timeUsec: timeMs * 1000,
+        // 32 bits of µs: begins again after 71 min, as on an autopilot.
+        timeUsec: (timeMs * 1000) % 2 ** 32,
         servo1Raw: motorUs(pose),
         servo2Raw: motorUs(pose),
         servo3Raw: motorUs(pose),

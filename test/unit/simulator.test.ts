@@ -1,6 +1,8 @@
 /** What a person may rely on of the simulated vehicle, read back with the MAVLink package's own splitter. */
 import { Readable } from 'node:stream'
+import * as nodeMavlink from 'node-mavlink'
 import {
+  MavLinkProtocolV2,
   common,
   createMavLinkStream,
   minimal,
@@ -13,6 +15,8 @@ import { describe, expect, test } from 'vitest'
 import { createCopter, type CopterOptions } from '../../src/simulator/copter.js'
 import { createByteLoss, isUnplugged } from '../../src/simulator/faults.js'
 import { planFlight, poseAt } from '../../src/simulator/flight-plan.js'
+import { createRandom } from '../../src/simulator/random.js'
+import { reports } from '../../src/simulator/telemetry.js'
 
 const REGISTRY = { ...common.REGISTRY, ...standard.REGISTRY, ...minimal.REGISTRY }
 const SHORT = { seed: 7, durationS: 30 }
@@ -40,6 +44,16 @@ describe('the copter', () => {
       const { FIELDS, PAYLOAD_LENGTH } = REGISTRY[header.msgid]!
       const extensions = FIELDS.filter((field) => field.extension).map((field) => field.offset)
       expect(header.payloadLength).toBe(Math.min(PAYLOAD_LENGTH, ...extensions))
+    }
+  })
+
+  test('after days in the air nothing that it says outgrows its field', () => {
+    const protocol = new MavLinkProtocolV2(1, 1)
+    const plan = planFlight(60)
+    const moment = { pose: poseAt(plan, 30), fixed: true, utcMs: 1.8e12 }
+    for (const timeMs of [71 * 60_000, 72 * 60_000, 6 * 3600_000, 49 * 24 * 3600_000]) {
+      const all = reports(nodeMavlink, createRandom(1)).map((report) => report.say({ ...moment, timeMs }))
+      for (const message of all) expect(() => protocol.serialize(message, 0)).not.toThrow()
     }
   })
 
