@@ -32,8 +32,13 @@ const { values: options } = parseArgs({
     seconds: { type: 'string', default: '600' },
     rate: { type: 'string', multiple: true, default: Object.keys(GOALS) },
     json: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
   },
 })
+if (options.help) {
+  console.log('npm run soak:device [-- --seconds 600 --rate 3400 --rate 92160 --json]')
+  process.exit(0)
+}
 const unable = whyNoLoopDevice()
 if (unable !== undefined) {
   console.error(`No device to measure on: ${unable}.`)

@@ -31,8 +31,16 @@ const LOOK_MS = 1000
 const MEMORY_ROWS = 12
 
 const { values: options } = parseArgs({
-  options: { seconds: { type: 'string', default: '600' }, json: { type: 'boolean', default: false } },
+  options: {
+    seconds: { type: 'string', default: '600' },
+    json: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
 })
+if (options.help) {
+  console.log('npm run soak:flow [-- --seconds 600 --json]')
+  process.exit(0)
+}
 const dir = mkdtempSync(join(tmpdir(), 'groundlock-flow-'))
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130))
 process.on('exit', () => rmSync(dir, { recursive: true, force: true }))

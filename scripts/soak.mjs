@@ -24,7 +24,12 @@ const [, , name, ...more] = process.argv
 const file = Object.entries(SOAKS).find(([each]) => each === name)?.[1][0]
 if (file === undefined) {
   console.log('npm run soak:NAME, where NAME is')
+  const measured = {
+    flow: 'what a full line costs in CPU and memory (10 minutes)',
+    device: 'what reaches the card (10 minutes)',
+  }
   for (const [each, [, what]] of Object.entries(SOAKS)) console.log(`  ${each.padEnd(10)} ${what}`)
+  for (const [each, what] of Object.entries(measured)) console.log(`  ${each.padEnd(10)} ${what}`)
   process.exit(process.argv.length > 2 ? 2 : 0)
 }
 const env = { ...process.env, GROUNDLOCK_SOAK: 'long' }
