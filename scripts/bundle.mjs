@@ -4,8 +4,8 @@
  * ninety small files costs Node twice what the program itself does before the first byte is read, on a Pi half a second.
  * Whatever a module finds by its own place, it finds as before: the worker and the table of messages are not bundled.
  */
-import { chmodSync } from 'node:fs'
-import { join, relative, resolve } from 'node:path'
+import { chmodSync, existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
 import { rolldown } from 'rolldown'
 
 const folder = resolve(process.argv[2] ?? 'dist')
@@ -14,6 +14,28 @@ const PROGRAM = 'groundlock'
 /** Where a module was before it became part of the bundle, as an expression of the bundle. */
 function placeOf(id) {
   return `require('node:path').join(__dirname, ${JSON.stringify(relative(folder, id))})`
+}
+
+/** The licence texts of the packages that these modules belong to. */
+function licences(modules) {
+  const packages = new Set(modules.filter((id) => id.includes('/node_modules/')).map(packageOf))
+  return [...packages]
+    .toSorted((a, b) => (a < b ? -1 : 1))
+    .map((path) => {
+      const { name, version } = JSON.parse(readFileSync(join(path, 'package.json'), 'utf8'))
+      const file = readdirSync(path).find((each) => /^licen[cs]e/i.test(each))
+      if (file === undefined) throw new Error(`${name} has no licence text`)
+      return `${name} ${version}\n\n${readFileSync(join(path, file), 'utf8').trim()}\n`
+    })
+    .join(`\n${'-'.repeat(80)}\n\n`)
+}
+
+/** The folder of the package that the module is of: the nearest with a manifest that has a name. */
+function packageOf(id) {
+  for (let path = dirname(id); ; path = dirname(path)) {
+    const manifest = join(path, 'package.json')
+    if (existsSync(manifest) && 'name' in JSON.parse(readFileSync(manifest, 'utf8'))) return path
+  }
 }
 
 const ownPlaces = {
@@ -38,11 +60,12 @@ const bundle = await rolldown({
   external: ['sqlite3', 'node-mavlink'],
   plugins: [ownPlaces],
 })
-await bundle.write({
+const { output } = await bundle.write({
   dir: folder,
   format: 'cjs',
   entryFileNames: '[name].cjs',
   chunkFileNames: `${PROGRAM}-[name].cjs`,
 })
 await bundle.close()
+writeFileSync(join(folder, 'licences.txt'), licences(output.flatMap(({ moduleIds }) => moduleIds ?? [])))
 chmodSync(join(folder, `${PROGRAM}.cjs`), 0o755)

@@ -125,9 +125,11 @@ class RunningStation implements Station {
   }
 
   start(): void {
+    for (const { serial } of this.#links) serial.start()
     this.#log.info(`station ${this.#stationId} records into ${this.#configuration.vault.dir}`)
     this.#log.warn('no guard is built in yet: nothing here keeps the uplinks shut')
-    for (const { serial } of this.#links) serial.start()
+    // Behind the opening of the ports, which goes on meanwhile.
+    setImmediate(() => this.#recorder.start())
     this.#timer = setInterval(() => this.#tick(), TICK_MS)
     this.#writeStatus()
   }

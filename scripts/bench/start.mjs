@@ -10,7 +10,7 @@ import { sideBySide } from './rounds.mjs'
 
 const run = promisify(execFile)
 const WATCH = join(import.meta.dirname, 'first-byte.pl')
-const MAIN = join(import.meta.dirname, '..', '..', 'dist', 'main.js')
+const MAIN = join(import.meta.dirname, '..', '..', 'dist', 'groundlock.cjs')
 
 /** Starts are short and differ much: there are more of them than rounds of anything else. */
 const ROUNDS = { quick: 3, full: 20 }

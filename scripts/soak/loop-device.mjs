@@ -32,7 +32,7 @@ export function whyNoLoopDevice() {
 }
 
 /** Makes one of `bytes` and mounts it at DIR/disk. Errors: those of the programs; nothing is left behind. */
-export function createLoopDevice({ dir, bytes }) {
+export function createLoopDevice({ dir, bytes, mountOptions = 'defaults' }) {
   mkdirSync(dir, { recursive: true })
   const image = join(dir, 'image')
   const mountPoint = join(dir, 'disk')
@@ -52,7 +52,7 @@ export function createLoopDevice({ dir, bytes }) {
   // Before whoever removes the folder at the end: what is mounted must not be removed.
   process.prependOnceListener('exit', end)
   try {
-    run('mount', device, mountPoint)
+    run('mount', '-o', mountOptions, device, mountPoint)
     mounted = true
   } catch (error) {
     end()

@@ -66,6 +66,7 @@ beforeEach(async () => {
       onClosed: (id, reason) => closed.push(`${id} ${reason}`),
       onFatal: (error) => (fatal = error),
     })
+    recorder.start()
   })
   gate = new Gate({
     open: () => recorder.open(HEAD),

@@ -51,35 +51,39 @@ export interface RecorderOptions {
 }
 
 export class Recorder {
-  readonly #worker: Worker
+  readonly #options: RecorderOptions
+  readonly #shared = createSharedRing()
+  #worker: Worker | undefined
   readonly #ring: RingWriter
   /** By link; told as soon as there is room. */
   readonly #losses = new Map<number, Loss>()
   /** In order; at most MAX_WAITING_NOTES. */
   #notes: Note[] = []
-  readonly #stopped: Promise<number>
+  #stopped = Promise.resolve(0)
 
   constructor(options: RecorderOptions) {
-    const ring = createSharedRing()
-    const workerData: StorageWorkerData = { vaultDir: options.vaultDir, ring }
-    this.#ring = new RingWriter(ring)
-    this.#worker = new Worker(new URL('./storage-worker.js', import.meta.url), {
+    this.#options = options
+    this.#ring = new RingWriter(this.#shared)
+  }
+
+  /**
+   * Begins to store; what was given before waits in the ring. Apart from the constructor, because a thread takes a while
+   * to begin, and the first byte of a line should not wait for that.
+   */
+  start(): void {
+    const workerData: StorageWorkerData = { vaultDir: this.#options.vaultDir, ring: this.#shared }
+    const worker = new Worker(new URL('./storage-worker.js', import.meta.url), {
       workerData,
       resourceLimits: { maxOldGenerationSizeMb: WORKER_HEAP_MB },
     })
-    this.#worker.on('error', (error) => options.onFatal(error))
+    worker.on('error', (error) => this.#options.onFatal(error))
     this.#stopped = new Promise((resolve) => {
-      this.#worker.on('message', (message: FromWorker) => {
-        if (message.kind === 'ready') options.onReady()
-        else if (message.kind === 'stored') {
-          // There is room again: a line that is silent by now must not keep a loss from being told.
-          this.#settle(false)
-          options.onStored(message)
-        } else if (message.kind === 'closed') options.onClosed(message.flightId, message.reason)
-        else if (message.kind === 'failed') options.onFatal(new Fault(message.fault))
-        else resolve(message.leftBytes)
+      worker.on('message', (message: FromWorker) => {
+        if (message.kind === 'stopped') resolve(message.leftBytes)
+        else this.#heard(message)
       })
     })
+    this.#worker = worker
   }
 
   /** Bytes that wait in the ring. */
@@ -127,10 +131,23 @@ export class Recorder {
   /** Everything that was given is stored and closed when this resolves, but for the bytes that it returns. */
   async stop(): Promise<number> {
     const untoldBytes = [...this.#losses.values()].reduce((sum, { gap }) => sum + gap.bytes, 0)
+    if (this.#worker === undefined) return this.#ring.used + untoldBytes
     this.#say('stop')
     const leftBytes = await this.#stopped
     await this.#worker.terminate()
     return leftBytes + untoldBytes
+  }
+
+  #heard(message: Exclude<FromWorker, { kind: 'stopped' }>): void {
+    const options = this.#options
+    if (message.kind === 'ready') options.onReady()
+    else if (message.kind === 'closed') options.onClosed(message.flightId, message.reason)
+    else if (message.kind === 'failed') options.onFatal(new Fault(message.fault))
+    else {
+      // There is room again: a line that is silent by now must not keep a loss from being told.
+      this.#settle(false)
+      options.onStored(message)
+    }
   }
 
   /** Whether something waits that was refused. */
@@ -180,6 +197,6 @@ export class Recorder {
 
   #say(message: ToWorker): void {
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker thread, not a window
-    this.#worker.postMessage(message)
+    this.#worker?.postMessage(message)
   }
 }
