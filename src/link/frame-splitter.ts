@@ -70,8 +70,9 @@ const WAIT = -1
  * Guarantees: every pushed byte comes out in exactly one piece, in order, and however the stream is cut into pushes the
  * frames are the same; a damaged byte costs the frame it lies in and no other (rescan behind every doubtful STX).
  * A known id is decided by its checksum, in MAVLink 1 also by its length. An unknown one must have a CRC_EXTRA that makes
- * its checksum right; the first two of an id must also lie directly between frames, or behind each other. A signature lies behind the
- * checksum: one of which bytes were lost would take the next frame's first ones, so a frame that begins in it wins.
+ * its checksum right; the first two of an id must also lie directly between frames, or behind each other.
+ * A signature lies behind the checksum: one of which bytes were lost would take the next frame's first ones, so a frame
+ * that begins in it wins.
  * Holds less than `maxHeldBytes`: an incomplete frame, unknown ones until that behind them has come, or a signed one until
  * it is sure that none begins in its signature.
  * Errors: none.
