@@ -15,7 +15,7 @@ import { LiveFlight } from '../../src/storage/flight/live-flight.js'
 import { FRAME, NOISE } from '../../src/storage/segment/records.js'
 import { Vault } from '../../src/storage/vault/vault.js'
 import { HEAD } from '../support/chunks.js'
-import { ATTITUDE, HEARTBEAT, filler, frame, known } from '../support/frames.js'
+import { HEARTBEAT, filler, frame, known } from '../support/frames.js'
 import { groundlock } from '../support/groundlock.js'
 import { PAGE_BYTES, meaninglessBytes } from '../support/page-kinds.js'
 import {
@@ -79,10 +79,10 @@ beforeAll(async () => {
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
 /**
- * Moments of each segment. The first has so many that its ATTITUDEs get a piece of their own, and other messages of their
+ * Moments of each segment. The first has so many that its longest messages get a piece of their own, and others of their
  * sender another: what is left when one is lost must still have its sequence numbers.
  */
-const MOMENTS = [600, 80, 80]
+const MOMENTS = [160, 30, 30]
 
 /** Three segments of two links and three senders, with noise, gaps, events and anchors, closed and settled. */
 async function record(vault: Vault): Promise<void> {
@@ -100,13 +100,16 @@ async function record(vault: Vault): Promise<void> {
   await flight.settle()
 }
 
+/** One of the longest messages: a hundred and thirty fill a piece. */
+const FILE_TRANSFER_PROTOCOL = { msgid: 110, crcExtra: 84 }
+
 const usOf = (moment: number): number => 1_000_000 + moment * 50_000
 
 function put(flight: LiveFlight, i: number): void {
   const us = usOf(i)
   const add = (kind: typeof FRAME | typeof NOISE, link: number, bytes: Uint8Array): void =>
     flight.record(kind, link, BigInt(us), bytes, 0, bytes.length)
-  add(FRAME, 0, known(ATTITUDE, { seq: (2 * i) & 0xff, payload: filler(28, 1 + (i % 4)) }))
+  add(FRAME, 0, frame({ ...FILE_TRANSFER_PROTOCOL, seq: (2 * i) & 0xff, payload: filler(250, 1 + (i % 4)) }))
   if (i % 3 === 0) add(FRAME, 0, known(HEARTBEAT, { seq: (2 * i + 1) & 0xff }))
   if (i % 7 === 0) add(FRAME, 1, known(HEARTBEAT, { seq: i & 0xff, sysid: 2 }))
   if (i % 5 === 0)
@@ -123,7 +126,7 @@ function put(flight: LiveFlight, i: number): void {
         compid: 7,
       }),
     )
-  if (i % 11 === 0) add(NOISE, i % 2, filler(20 + i, i))
+  if (i % 11 === 0) add(NOISE, i % 2, filler(20 + (i % 60), i))
 }
 
 /** Does all jobs in processes of their own; a crash or a hang is the result of the job that it came with. */
