@@ -18,19 +18,24 @@ interface Entry {
   /** The line of `groundlock --help`. */
   summary: string
   load: () => Promise<Command>
+  /** What it prints is not its work: when nobody reads that any more it goes on. */
+  goesOn?: true
 }
 
 const COMMANDS: Readonly<Record<string, Entry>> = {
   run: {
     summary: 'record: read the serial links, keep the flights',
+    goesOn: true,
     load: async () => (await import('./commands/run.js')).runCommand(),
   },
   close: {
     summary: 'end the flight that is being recorded, now',
+    goesOn: true,
     load: async () => (await import('./commands/close.js')).closeCommand(),
   },
   import: {
     summary: 'take recordings into the vault',
+    goesOn: true,
     load: async () => (await import('./commands/import.js')).importCommand(),
   },
   flights: {
@@ -47,10 +52,12 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   },
   check: {
     summary: 'check that flights are as they were written, to the bit',
+    goesOn: true,
     load: async () => (await import('./commands/check.js')).checkCommand(),
   },
   salvage: {
     summary: 'copy out what can be read of a damaged flight',
+    goesOn: true,
     load: async () => (await import('./commands/salvage.js')).salvageCommand(),
   },
   export: {
@@ -59,10 +66,12 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   },
   demo: {
     summary: 'fly a simulated copter into a station and show what was recorded',
+    goesOn: true,
     load: async () => (await import('./commands/demo.js')).demoCommand(),
   },
   simulate: {
     summary: 'fly a simulated copter on a pseudo-terminal',
+    goesOn: true,
     load: async () => (await import('./commands/simulate.js')).simulateCommand(),
   },
   config: {
@@ -77,11 +86,15 @@ async function buildProgram(argv: readonly string[]): Promise<Command> {
     .version(version())
     .addHelpText('after', `\n${EXIT_CODES_TEXT}\nExample: groundlock config check --config ./groundlock.toml`)
   // The verb is the first word, or the second after `help`.
-  const asked = argv.filter((word) => !word.startsWith('-')).slice(0, 2)
+  const asked = wordsOf(argv).slice(0, 2)
   for (const [name, { summary, load }] of Object.entries(COMMANDS))
     program.addCommand(asked.includes(name) ? await load() : new Command(name).description(summary))
   throwInsteadOfExit(program)
   return program
+}
+
+function wordsOf(argv: readonly string[]): string[] {
+  return argv.filter((word) => !word.startsWith('-'))
 }
 
 function version(): string {
@@ -118,7 +131,8 @@ function stdoutFault(cause: Error): Fault {
 
 // A reader that has seen enough (`| head`) is no fault; a lost stderr must never end a station that records.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  process.exit(error.code === 'EPIPE' ? EXIT_CODE.ok : exitCodeOf(stdoutFault(error)))
+  if (error.code !== 'EPIPE') process.exit(exitCodeOf(stdoutFault(error)))
+  if (COMMANDS[wordsOf(process.argv.slice(2))[0] ?? '']?.goesOn !== true) process.exit(EXIT_CODE.ok)
 })
 process.stderr.on('error', () => {})
 

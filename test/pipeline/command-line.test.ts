@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { EXIT_CODE } from '../../src/commands/exit-code.js'
 import { GROUNDLOCK, REPOSITORY, groundlock } from '../support/groundlock.js'
+import { longRecording } from '../support/tlog.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'groundlock-command-line-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -82,6 +83,21 @@ describe('groundlock', () => {
     child.stderr.on('data', (data) => (stderr += String(data)))
     const [code] = (await once(child, 'close')) as [number]
     expect({ code, stderr }).toEqual({ code: EXIT_CODE.ok, stderr: '' })
+  })
+
+  it('goes on without its reader where it has other work than to print', async () => {
+    const vault = join(folder, 'vault')
+    const recordings = ['one', 'two', 'three'].map((name, i) => {
+      const path = join(folder, `${name}.tlog`)
+      writeFileSync(path, longRecording(200 + i))
+      return path
+    })
+    const child = spawn(GROUNDLOCK, ['import', ...recordings, '--vault', vault], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    child.stdout.destroy()
+    expect(await once(child, 'close')).toEqual([EXIT_CODE.ok, null])
+    expect(readdirSync(join(vault, 'flights'))).toHaveLength(recordings.length)
   })
 
   it('has the threads that keeps a stalled card from stopping the serial port', () => {
