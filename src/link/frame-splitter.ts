@@ -296,10 +296,10 @@ class Splitter implements FrameSplitter {
     const end = p + frameBytes + this.#prefix
     let isSure = this.#isSilent || end <= this.#end
     for (let q = end - SIGNATURE_BYTES; q < end && q < this.#end; q++) {
-      if (!isStx(this.#buf[q])) continue
+      if (!isStx(this.#buf[q]) || !this.#mayBeHeard(q)) continue
       const inner = this.#verdict(q, false, chain - 1)
       if (q + inner > end) return NOT_A_FRAME
-      if (inner === WAIT && !this.#isSilent && this.#mayBeHeard(q)) isSure = false
+      if (inner === WAIT && !this.#isSilent) isSure = false
     }
     return isSure ? frameBytes : WAIT
   }

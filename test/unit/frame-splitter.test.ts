@@ -152,6 +152,17 @@ describe('what is no frame', () => {
 })
 
 describe('a signature, which lies behind the checksum', () => {
+  test('is the same however the stream is cut, also with the header of a message in it that nobody knows', () => {
+    const unknown = stranger(77, { payload: [1, 2, 3, 4] })
+    const signed = attitude({ signed: [9, 9, 9, ...unknown.subarray(0, 10)] })
+    const twin = stranger(77, { payload: [5, 6, 7, 8] })
+    const stream = concat([heartbeat(), signed, unknown.subarray(10), twin, heartbeat(), heartbeat()])
+    const whole = split(stream)
+    expect(whole).toContainEqual(isFrame(signed))
+    expect(new Collector().push(...cut(stream, [1])).end().pieces).toEqual(whole)
+    expect(new Collector().push(...cut(stream, [7, 2])).end().pieces).toEqual(whole)
+  })
+
   const signed = attitude({ signed: filler(13, 8) })
   const cutAt = (at: number, count = 1): Uint8Array =>
     concat([signed.subarray(0, signed.length - 13 + at), signed.subarray(signed.length - 13 + at + count)])
