@@ -3,7 +3,7 @@
  * lost without a gap, and nothing keeps a station from recording.
  */
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, rmdirSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -11,12 +11,15 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Log } from '../../src/base/log.js'
 import { loadDialect } from '../../src/mavlink/dialect.js'
 import { FlightReader } from '../../src/storage/flight/flight-reader.js'
+import type { FlightInfo } from '../../src/storage/flight/flight-reader.js'
 import type { FlightHead } from '../../src/storage/flight/flight.js'
 import { OPEN, RingWriter, createSharedRing } from '../../src/storage/recorder/ring.js'
 import type { SharedRing } from '../../src/storage/recorder/ring.js'
 import { VaultWriter } from '../../src/storage/recorder/vault-writer.js'
-import { NOISE } from '../../src/storage/segment/records.js'
+import type { Stored } from '../../src/storage/recorder/vault-writer.js'
+import { MAX_SEGMENT_RECORDS, NOISE } from '../../src/storage/segment/records.js'
 import { CLOSE } from '../../src/storage/tail/chunk.js'
+import { TAIL_BYTES } from '../../src/storage/tail/tail.js'
 import { Vault } from '../../src/storage/vault/vault.js'
 
 const HEAD: FlightHead = {
@@ -88,11 +91,64 @@ test('chunk numbers go on over a clean stop', async () => {
   for (const n of [1, 2]) {
     const ring = createSharedRing()
     fill(ring, { ...HEAD, id: `test-0000-12345678-${n}` })
-    const writer = await start(ring, (sequence) => sequences.push(sequence))
+    const writer = await start(ring, { onStored: ({ sequence }) => sequences.push(sequence) })
     await writer.stop()
   }
   expect(sequences).toEqual(sequences.map((_, i) => i + 1))
 })
+
+test('a stop while a cut cannot be committed leaves it, and the end behind it, to the next start', async () => {
+  const ring = createSharedRing()
+  const first = await start(ring)
+  mkdirSync(vault.flightPath(HEAD.id)) // so that no file can be made
+  const writer = new RingWriter(ring)
+  open(writer, HEAD)
+  const records = put(writer, 1500)
+  json(writer, CLOSE, { reason: 'asked', closedUs: 9 })
+  first.pump()
+  await untilLine('GL-VAULT-02')
+  fill(ring, { ...HEAD, id: 'test-0000-12345678-2' }, 3000)
+  expect(await first.stop()).toBe(0)
+  expect(lines.filter((line) => line.startsWith('closed'))).toEqual([])
+
+  rmdirSync(vault.flightPath(HEAD.id))
+  const second = await start(createSharedRing())
+  expect(await second.stop()).toBe(0)
+  expect(await stored(HEAD.id)).toEqual({ records, bytesLost: 0, reason: 'asked' })
+  expect(await stored()).toEqual({ records: 3000, bytesLost: 0, reason: 'shutdown' })
+})
+
+test.each([1, 1000])(
+  'Bounded: while nothing can be committed no more is gathered than two tails take, however small it becomes there (%i B)',
+  async (recordBytes) => {
+    const ring = createSharedRing()
+    let durableBytes = 0
+    const first = await start(ring, { onStored: ({ bytes }) => (durableBytes = bytes) })
+    mkdirSync(vault.flightPath(HEAD.id)) // so that no file can be made
+    const writer = new RingWriter(ring)
+    open(writer, HEAD)
+    const zeros = new Uint8Array(recordBytes)
+    let sentBytes = 0
+    // Records of a byte cost the ring 24: it has to be filled that often for what the tails take.
+    for (let before = -1; before !== sentBytes;) {
+      before = sentBytes
+      while (writer.write(NOISE, 0, 1, zeros, 0, recordBytes)) sentBytes += recordBytes
+      first.pump()
+    }
+    await untilLine('GL-VAULT-02')
+    expect(durableBytes).toBeGreaterThan(recordBytes === 1 ? TAIL_BYTES / 4 : TAIL_BYTES)
+    const itemBytes = recordBytes === 1 ? 4 : recordBytes
+    expect((durableBytes / recordBytes) * itemBytes).toBeLessThanOrEqual(2 * TAIL_BYTES)
+    expect(durableBytes / recordBytes).toBeLessThan(MAX_SEGMENT_RECORDS)
+    expect(await first.stop()).toBeGreaterThanOrEqual(sentBytes - durableBytes)
+
+    rmdirSync(vault.flightPath(HEAD.id))
+    const second = await start(createSharedRing())
+    expect(await second.stop()).toBe(0)
+    const { noiseBytes } = await info()
+    expect(noiseBytes).toBe(durableBytes)
+  },
+)
 
 test.skipIf(!canMount())(
   'a full card: what comes waits in tails and ring, is told once, and is all stored when there is room',
@@ -104,7 +160,7 @@ test.skipIf(!canMount())(
     const records = fill(ring, HEAD)
     const writer = await start(ring)
     writer.pump()
-    while (!lines.some((line) => line.includes('GL-VAULT-02'))) await pause(20)
+    await untilLine('GL-VAULT-02')
     writer.pump()
     execFileSync('mount', ['-o', 'remount,size=64m', vault.dir])
     while (!lines.includes('GL-VAULT-02 is over')) await pause(20)
@@ -123,7 +179,7 @@ test.skipIf(!canMount())(
     const ring = createSharedRing()
     const records = fill(ring, HEAD)
     const starting = start(ring)
-    while (!lines.some((line) => line.includes('GL-VAULT-05'))) await pause(20)
+    await untilLine('GL-VAULT-05')
     execFileSync('mount', ['-o', 'remount,size=64m', vault.dir])
     const writer = await starting
     expect(await writer.stop()).toBe(0)
@@ -133,7 +189,14 @@ test.skipIf(!canMount())(
   },
 )
 
-function start(ring: SharedRing, onSequence: (sequence: number) => void = () => {}): Promise<VaultWriter> {
+async function untilLine(part: string): Promise<void> {
+  while (!lines.some((line) => line.includes(part))) await pause(20)
+}
+
+function start(
+  ring: SharedRing,
+  { onStored = () => {} }: { onStored?: (stored: Stored) => void } = {},
+): Promise<VaultWriter> {
   const note = (text: string): void => void lines.push(text)
   const log: Log = { info: note, warn: note, error: note }
   return VaultWriter.start({
@@ -141,16 +204,16 @@ function start(ring: SharedRing, onSequence: (sequence: number) => void = () => 
     ring,
     dialect: loadDialect(),
     log,
-    onStored: ({ sequence }) => onSequence(sequence),
+    onStored,
     onClosed: (id, reason) => note(`closed ${id} ${reason}`),
   })
 }
 
-/** Fills the ring with a whole flight of noise that no compressor makes smaller; returns its records. */
-function fill(ring: SharedRing, head: FlightHead): number {
+/** Puts a whole flight of noise that no compressor makes smaller into the ring, or what fits; returns its records. */
+function fill(ring: SharedRing, head: FlightHead, most = Infinity): number {
   const writer = new RingWriter(ring)
   open(writer, head)
-  const records = put(writer, Infinity)
+  const records = put(writer, most)
   json(writer, CLOSE, { reason: 'shutdown', closedUs: 9 })
   return records
 }
@@ -173,11 +236,15 @@ function json(writer: RingWriter, kind: number, value: object): void {
   writer.write(kind, 0, 1, text, 0, text.length, true)
 }
 
-async function stored(): Promise<object> {
-  const flight = await FlightReader.open(vault, 'last')
-  await flight.close()
-  const { records, bytesLost, closeReason } = flight.info
+async function stored(id = 'last'): Promise<object> {
+  const { records, bytesLost, closeReason } = await info(id)
   return { records, bytesLost, reason: closeReason }
+}
+
+async function info(id = 'last'): Promise<FlightInfo> {
+  const flight = await FlightReader.open(vault, id)
+  await flight.close()
+  return flight.info
 }
 
 /** Only root may mount, and not in every container. */

@@ -84,6 +84,8 @@ export class VaultWriter {
   #work: Promise<void> = Promise.resolve()
   #cutting = false
   #stopping = false
+  /** A step of the background gave up, as the program ends: those behind it would build on what it did not commit. */
+  #gaveUp = false
   #slowFlushes = 0
   /** Codes of faults that were told and last still. */
   readonly #told = new Set<string>()
@@ -260,11 +262,14 @@ export class VaultWriter {
     })
   }
 
-  /** Adds to the background. What fails for good has been reported, and stays in the tails. */
+  /** Adds to the background. What fails for good has been reported, and stays in the tails, as what is behind it does. */
   #behind(step: () => Promise<void>): void {
-    this.#work = this.#work.then(step).catch((error: unknown) => {
-      if (!(error instanceof Stopped)) throw error
-    })
+    this.#work = this.#work
+      .then(() => (this.#gaveUp ? undefined : step()))
+      .catch((error: unknown) => {
+        if (!(error instanceof Stopped)) throw error
+        this.#gaveUp = true
+      })
   }
 
   /** Commits by `cut`, and again until the card takes it. */

@@ -8,8 +8,9 @@ export const NOISE = 1
 export type RecordKind = typeof FRAME | typeof NOISE
 
 /**
- * Most records of one segment (records): two tails full of one-byte noise are half of it. A reader refuses more, so that
- * a damaged count does not take the memory.
+ * Most records of one segment (records): what waits for one is bounded by the items that two tails take, and with noise of
+ * one byte each, which makes items of four, they are half of it. A reader refuses more, so that a damaged count does not
+ * take the memory.
  */
 export const MAX_SEGMENT_RECORDS = 4 * 1024 * 1024
 

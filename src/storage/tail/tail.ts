@@ -19,7 +19,10 @@ import { PAGE_BYTES, SEQUENCE_OFFSET, chunkAt } from './chunk.js'
 import type { Chunk, ChunkPlace, ChunkWriter } from './chunk.js'
 import { syncFolderOf } from '../vault/vault.js'
 
-/** Size of a tail (bytes): 40 s of a full 921600-baud line, time enough for a segment to be encoded and committed. */
+/**
+ * Size of a tail, and the most that the items in it have before they are compressed, as they are gathered in memory for a
+ * segment (bytes): 40 s of a full 921600-baud line, time enough for a segment to be encoded and committed.
+ */
 export const TAIL_BYTES = 4 * 1024 * 1024
 
 /** The tail cannot be written or opened. */
@@ -29,6 +32,8 @@ export class Tail {
   readonly path: string
   readonly #file: number
   #at = 0
+  /** Bytes of the items in it, before they were compressed. */
+  #itemBytes = 0
   /** Of this round of use; random, so that no older round, whose end may be lost, can have had the same. */
   #generation = randomGeneration()
   /** Sequence of the last chunk in it; 0 where there is none. */
@@ -49,9 +54,9 @@ export class Tail {
     }
   }
 
-  /** Bytes that are free for chunks. */
+  /** Bytes that are free for chunks, or, where that is less, for their items. */
   get room(): number {
-    return TAIL_BYTES - this.#at
+    return TAIL_BYTES - Math.max(this.#at, this.#itemBytes)
   }
 
   /** Writes the chunk behind the last one. When it returns the chunk is on the card. */
@@ -66,6 +71,7 @@ export class Tail {
       throw tailFault('write', this.path, cause)
     }
     this.#at += chunk.length
+    this.#itemBytes += writer.length
     this.lastSequence = sequence
     const written = chunkAt(chunk, 0)
     if (written === undefined) throw new Error('a chunk that cannot be read back was written')
@@ -87,6 +93,7 @@ export class Tail {
       throw tailFault('clear', this.path, cause)
     }
     this.#at = 0
+    this.#itemBytes = 0
     this.lastSequence = 0
     this.#generation = randomGeneration()
   }
