@@ -3,7 +3,7 @@
  * lost without a gap, and nothing keeps a station from recording.
  */
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, rmdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, rmdirSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -13,14 +13,19 @@ import { loadDialect } from '../../src/mavlink/dialect.js'
 import { FlightReader } from '../../src/storage/flight/flight-reader.js'
 import type { FlightInfo } from '../../src/storage/flight/flight-reader.js'
 import type { FlightHead } from '../../src/storage/flight/flight.js'
+import { LiveFlight } from '../../src/storage/flight/live-flight.js'
+import { Sqlite } from '../../src/storage/flight/sqlite.js'
+import { recover } from '../../src/storage/recorder/recovery.js'
 import { OPEN, RingWriter, createSharedRing } from '../../src/storage/recorder/ring.js'
 import type { SharedRing } from '../../src/storage/recorder/ring.js'
 import { VaultWriter } from '../../src/storage/recorder/vault-writer.js'
 import type { Stored } from '../../src/storage/recorder/vault-writer.js'
 import { MAX_SEGMENT_RECORDS, NOISE } from '../../src/storage/segment/records.js'
 import { CLOSE } from '../../src/storage/tail/chunk.js'
+import { TailPair } from '../../src/storage/tail/tail-pair.js'
 import { TAIL_BYTES } from '../../src/storage/tail/tail.js'
 import { Vault } from '../../src/storage/vault/vault.js'
+import { chunkOf } from '../support/chunks.js'
 
 const HEAD: FlightHead = {
   id: 'test-0000-12345678-1',
@@ -85,6 +90,38 @@ test('a file that is no flight is set aside, and what the tails hold of that fli
   expect(await stored()).toEqual({ records: 50, bytesLost: 0, reason: 'recovered' })
   expect(readdirSync(vault.flightsDir).toSorted()).toEqual([`${HEAD.id}.glk`, `${HEAD.id}.glk.damaged`])
 })
+
+test('a flight that lost a row of its tables is set aside, and not gone on with', async () => {
+  const lost = await begunFlight(2)
+  const db = await Sqlite.open(lost, 'write')
+  await db.run('DELETE FROM gap WHERE id = 2')
+  await db.close()
+  const writer = await start(createSharedRing())
+  expect(await writer.stop()).toBe(0)
+  expect(lines).toEqual([expect.stringMatching(/GL-FLIGHT-03 .*its table gap has 1 rows, not 2.*set aside/)])
+  expect(readdirSync(vault.flightsDir)).toEqual([`${HEAD.id}.glk.damaged`])
+  expect(openFiles()).toEqual([])
+})
+
+test.each(['the tails', 'no tails'])(
+  'Bounded: recovery of a flight of which %s hold more keeps no file of a try that failed',
+  async (held) => {
+    const path = await begunFlight(1)
+    if (held === 'the tails') {
+      const tails = new TailPair(vault, 1)
+      tails.append(chunkOf(100, 1, HEAD), 2)
+      tails.close()
+    }
+    const other = await Sqlite.open(path, 'write')
+    await other.run('BEGIN IMMEDIATE')
+    await expect(recover(vault, loadDialect())).rejects.toThrow('SQLITE_BUSY')
+    await other.run('ROLLBACK')
+    await other.close()
+    expect(openFiles()).toEqual([])
+    expect((await recover(vault, loadDialect())).flightIds).toEqual([HEAD.id])
+    expect(openFiles()).toEqual([])
+  },
+)
 
 test('chunk numbers go on over a clean stop', async () => {
   const sequences: number[] = []
@@ -188,6 +225,29 @@ test.skipIf(!canMount())(
     expect(await stored()).toEqual({ records, bytesLost: 0, reason: 'shutdown' })
   },
 )
+
+/** A flight that was begun and not closed, with gaps, a commit each; returns its path. */
+async function begunFlight(gaps: number): Promise<string> {
+  const flight = LiveFlight.begin(vault, HEAD, loadDialect(), async () => {})
+  for (let n = 1; n <= gaps; n++) {
+    flight.gap({ link: 0, fromUs: n, toUs: n, bytes: 1, reason: 'a test' })
+    await flight.cut()
+  }
+  await flight.release()
+  return vault.flightPath(HEAD.id)
+}
+
+/** What this process holds open in the test's folder. */
+const openFiles = (): string[] =>
+  readdirSync('/proc/self/fd')
+    .flatMap((name) => {
+      try {
+        return [readlinkSync(join('/proc/self/fd', name))]
+      } catch {
+        return [] // the one that listed them
+      }
+    })
+    .filter((path) => path.startsWith(dir))
 
 async function untilLine(part: string): Promise<void> {
   while (!lines.some((line) => line.includes(part))) await pause(20)

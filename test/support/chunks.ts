@@ -16,9 +16,9 @@ export const HEAD: FlightHead = {
 }
 
 /** A chunk that holds `noiseBytes` bytes of noise, in one record. */
-export function chunkOf(noiseBytes: number, seed = 1): ChunkWriter {
+export function chunkOf(noiseBytes: number, seed = 1, head = HEAD): ChunkWriter {
   const chunk = new ChunkWriter()
-  chunk.begin(HEAD)
+  chunk.begin(head)
   chunk.record(NOISE, 0, 5_000_000, filler(noiseBytes, seed), 0, noiseBytes)
   return chunk
 }

@@ -8,7 +8,7 @@
 import { createHash } from 'node:crypto'
 import { chmod, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { checkSchema, componentOf } from './flight-tables.js'
+import { loadTables } from './flight-tables.js'
 import type {
   ClockAnchor,
   FlightEnd,
@@ -19,7 +19,7 @@ import type {
   Gap,
 } from './flight.js'
 import type { Segment } from '../segment/segment.js'
-import { isIntact, rowCrc32, valuesCrc32, withChecksum } from './row-checksum.js'
+import { rowCrc32, valuesCrc32, withChecksum } from './row-checksum.js'
 import { APPLICATION_ID, FORMAT_VERSION, PAGE_BYTES, SCHEMA } from './schema.js'
 import { Sqlite } from './sqlite.js'
 import type { SqlRow, SqlValue } from './sqlite.js'
@@ -119,34 +119,15 @@ export class FlightWriter {
    * Errors: a RangeError where it is damaged: gone on with, a wrong number would get a right checksum.
    */
   async progress(): Promise<FlightProgress> {
-    const intact = async (table: string): Promise<SqlRow[]> => {
-      const rows = await this.#db.all(`SELECT * FROM ${table}`)
-      if (!rows.every(isIntact)) throw new RangeError(`a row of its table ${table} is not as it was written`)
-      return rows
-    }
-    await checkSchema(this.#db)
-    const [row] = await intact('flight')
-    if (row === undefined) throw new RangeError('its table flight is empty')
-    const segments = await intact('segment')
-    const components = await intact('component')
-    const mismatches = await intact('crc_mismatch')
-    const number = (column: string): number => Number(row[column] ?? 0)
+    const { flight, segments, figures } = await loadTables(this.#db)
+    const { bytesIn, bytesLost, redactions } = flight
     return {
-      closed: row['close_reason'] !== null,
+      closed: flight.closeReason !== null,
       lastChunk: segments.reduce((last, segment) => Math.max(last, Number(segment['last_chunk'])), 0),
-      openedUs: number('opened_us'),
+      openedUs: flight.openedUs ?? 0,
       lastUs: segments.reduce((last, segment) => Math.max(last, Number(segment['last_us'] ?? 0)), 0),
-      totals: {
-        bytesIn: number('bytes_in'),
-        bytesLost: number('bytes_lost'),
-        redactions: number('redactions'),
-      },
-      figures: {
-        components: components.map(componentOf),
-        crcMismatches: new Map(mismatches.map((m) => [Number(m['msgid']), Number(m['count'])])),
-        damagedRuns: number('damaged_runs'),
-        damagedBytes: number('damaged_bytes'),
-      },
+      totals: { bytesIn, bytesLost, redactions },
+      figures,
     }
   }
 

@@ -19,19 +19,19 @@ export class LiveFlight implements ItemSink {
   /** What the flight's last chunk says of its end. */
   closing: Closing | undefined
   readonly #builder: FlightBuilder
-  readonly #openWriter: () => Promise<FlightWriter>
+  readonly #file: LazyWriter
   readonly #totals: FlightTotals
   #firstChunk = 0
   #lastUs: number
 
   private constructor(
     head: FlightHead,
-    openWriter: () => Promise<FlightWriter>,
+    file: LazyWriter,
     builder: FlightBuilder,
     before: { lastChunk: number; lastUs: number; totals: FlightTotals },
   ) {
     this.head = head
-    this.#openWriter = openWriter
+    this.#file = file
     this.#builder = builder
     this.#totals = before.totals
     this.#lastUs = before.lastUs
@@ -40,17 +40,10 @@ export class LiveFlight implements ItemSink {
 
   /** A new flight; its file is made with the first segment, so that beginning a flight never waits for the card. */
   static begin(vault: Vault, head: FlightHead, dialect: Dialect, breathe: () => Promise<void>): LiveFlight {
-    let writer: Promise<FlightWriter> | undefined
-    const openWriter = async (): Promise<FlightWriter> => {
-      writer ??= FlightWriter.create(vault.flightPath(head.id), head, 'each commit')
-      return writer.catch((error: unknown) => {
-        writer = undefined
-        throw error
-      })
-    }
-    const builder = new FlightBuilder(openWriter, dialect, new Tally(dialect.byId), breathe)
+    const file = new LazyWriter(() => FlightWriter.create(vault.flightPath(head.id), head, 'each commit'))
+    const builder = new FlightBuilder(() => file.open(), dialect, new Tally(dialect.byId), breathe)
     const totals = { bytesIn: 0, bytesLost: 0, redactions: 0 }
-    return new LiveFlight(head, openWriter, builder, { lastChunk: 0, lastUs: head.openedUs ?? 0, totals })
+    return new LiveFlight(head, file, builder, { lastChunk: 0, lastUs: head.openedUs ?? 0, totals })
   }
 
   /** A flight that another process began and did not close; undefined where it did after all. Errors: SQLite's own. */
@@ -61,15 +54,19 @@ export class LiveFlight implements ItemSink {
       rmSync(path, { force: true })
       return LiveFlight.begin(vault, head, dialect, async () => {})
     }
-    const before = await writer.progress()
+    const before = await writer.progress().catch(async (error: unknown) => {
+      await writer.release()
+      throw error
+    })
     if (before.closed) {
       await writer.settle()
       return undefined
     }
     const tally = new Tally(dialect.byId, 0, before.figures)
-    const openWriter = async (): Promise<FlightWriter> => writer
-    const builder = new FlightBuilder(openWriter, dialect, tally)
-    return new LiveFlight(head, openWriter, builder, {
+    const file = new LazyWriter(async () => writer)
+    await file.open() // held from now on, so that `release` gives it back
+    const builder = new FlightBuilder(() => file.open(), dialect, tally)
+    return new LiveFlight(head, file, builder, {
       ...before,
       lastUs: Math.max(before.lastUs, before.openedUs),
     })
@@ -145,14 +142,42 @@ export class LiveFlight implements ItemSink {
 
   /** Settles the file of a flight whose end is committed. */
   async settle(): Promise<void> {
-    const writer = await this.#openWriter()
+    const writer = await this.#file.open()
     await writer.settle()
+  }
+
+  /** Gives the file back as it is, if there is one: another try goes on from what it holds. */
+  async release(): Promise<void> {
+    await this.#file.release()
   }
 
   #takeRange(): { firstChunk: number; lastChunk: number } {
     const range = { firstChunk: this.#firstChunk, lastChunk: this.lastChunk }
     this.#firstChunk = 0
     return range
+  }
+}
+
+/** A flight file's writer, from when it is first needed; one that could not be made is tried anew. */
+class LazyWriter {
+  readonly #make: () => Promise<FlightWriter>
+  #writer: Promise<FlightWriter> | undefined
+
+  constructor(make: () => Promise<FlightWriter>) {
+    this.#make = make
+  }
+
+  async open(): Promise<FlightWriter> {
+    this.#writer ??= this.#make()
+    return this.#writer.catch((error: unknown) => {
+      this.#writer = undefined
+      throw error
+    })
+  }
+
+  async release(): Promise<void> {
+    const writer = await this.#writer
+    await writer?.release()
   }
 }
 

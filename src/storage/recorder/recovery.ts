@@ -109,11 +109,13 @@ async function recoverFlight(
 ): Promise<boolean> {
   const flight = await LiveFlight.resume(vault, head, dialect)
   if (flight === undefined) return false
-  for (const chunk of chunks) {
-    flight.take(chunk)
-    if (flight.pendingBytes >= SEGMENT_BYTES) await flight.cut()
-  }
-  await flight.end('recovered')
+  await releasing(flight, async () => {
+    for (const chunk of chunks) {
+      flight.take(chunk)
+      if (flight.pendingBytes >= SEGMENT_BYTES) await flight.cut()
+    }
+    await flight.end('recovered')
+  })
   await flight.settle()
   return true
 }
@@ -128,10 +130,26 @@ async function closeLeftOpen(path: string): Promise<boolean> {
   })
   if (writer === null) return false
   if (writer === undefined) throw new Error('it was never begun')
-  const { closed, openedUs, lastUs } = await writer.progress()
-  if (!closed) await writer.close({ reason: 'recovered', openedUs, closedUs: lastUs })
+  const wasOpen = await releasing(writer, async () => {
+    const { closed, openedUs, lastUs } = await writer.progress()
+    if (!closed) await writer.close({ reason: 'recovered', openedUs, closedUs: lastUs })
+    return !closed
+  })
   await writer.settle()
-  return !closed
+  return wasOpen
+}
+
+/** Does the work; where that fails the file is given back, as it is opened anew at the next try. */
+async function releasing<Result>(
+  file: FlightWriter | LiveFlight,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work()
+  } catch (error) {
+    await file.release()
+    throw error
+  }
 }
 
 function isWritable(path: string): boolean {
