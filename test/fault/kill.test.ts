@@ -52,9 +52,11 @@ test(
     tell(figures, firstStoredMs)
     expect(sum(({ kills }) => Object.values(kills).reduce((all, count) => all + count, 0))).toBe(KILLS)
     expect(sum(({ publishedChecked }) => publishedChecked)).toBeGreaterThan(0)
-    expect(firstStoredMs.length).toBeGreaterThanOrEqual(CHAINS)
-    // The long form has the machine to itself.
-    expect(isLong ? Math.max(...firstStoredMs) : 0).toBeLessThanOrEqual(RECORDS_AGAIN_MS)
+    const killedEarly = sum(({ kills }) => kills.start + kills.recovery)
+    expect(firstStoredMs).toHaveLength(KILLS - killedEarly + CHAINS)
+    // How fast is for the long form to say, which has the machine to itself.
+    const worstMs = Math.max(...firstStoredMs)
+    if (isLong && worstMs > RECORDS_AGAIN_MS) throw new Error(`a start took ${worstMs} ms to store again`)
   },
   SOAK_TIMEOUT_MS,
 )

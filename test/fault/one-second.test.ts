@@ -89,7 +89,7 @@ function notePublished(
 /** Of the chunk that this call writes the beginning of. */
 function sequenceOf(call: string): number | undefined {
   const data = dataOf(call)
-  if (data.subarray(0, 4).toString('latin1') !== 'GLT1') return undefined
+  if (data.subarray(0, 4).toString('latin1') !== 'GLT2') return undefined
   return Number(data.readBigUInt64LE(SEQUENCE_OFFSET))
 }
 

@@ -10,8 +10,9 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import type * as FlightGateModule from '../../src/storage/intake/flight-gate.js'
 import type { FlightGate } from '../../src/storage/intake/flight-gate.js'
 import type * as RecorderModule from '../../src/storage/recorder/recorder.js'
+import { MAX_WAITING_NOTES } from '../../src/storage/recorder/recorder.js'
 import type { Recorder } from '../../src/storage/recorder/recorder.js'
-import { RING_BYTES } from '../../src/storage/recorder/ring.js'
+import { CONTROL_RESERVE_BYTES, RING_BYTES } from '../../src/storage/recorder/ring.js'
 import type { Stored } from '../../src/storage/recorder/vault-writer.js'
 import { NOISE } from '../../src/storage/segment/records.js'
 import { HEAD } from '../support/chunks.js'
@@ -27,11 +28,8 @@ const S = 1e6
 const RECORD_BYTES = 997
 /** Two tails and some segments (MiB). */
 const CARD_MB = 48
-/** What the ring keeps for events, gaps and the end of a flight (bytes), and the least that one of them takes there. */
-const CONTROL_RESERVE_BYTES = 64 * 1024
+/** The least that an event takes of what the ring keeps for such (bytes). */
 const LEAST_NOTE_BYTES = 64
-/** Events that wait in the recorder when even that is used up. */
-const MAX_WAITING_NOTES = 256
 
 const folder = temporaryFolder('recorder')
 const skipped = loopCardReason === null ? '' : ` (skipped: ${loopCardReason})`

@@ -7,6 +7,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, rmdirSync, w
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { crc32 } from 'node:zlib'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Log } from '../../src/base/log.js'
 import { loadDialect } from '../../src/mavlink/dialect.js'
@@ -21,7 +22,7 @@ import type { SharedRing } from '../../src/storage/recorder/ring.js'
 import { VaultWriter } from '../../src/storage/recorder/vault-writer.js'
 import type { Stored } from '../../src/storage/recorder/vault-writer.js'
 import { MAX_SEGMENT_RECORDS, NOISE } from '../../src/storage/segment/records.js'
-import { CLOSE } from '../../src/storage/tail/chunk.js'
+import { CLOSE, chunkAt } from '../../src/storage/tail/chunk.js'
 import { TailPair } from '../../src/storage/tail/tail-pair.js'
 import { TAIL_BYTES } from '../../src/storage/tail/tail.js'
 import { Vault } from '../../src/storage/vault/vault.js'
@@ -122,6 +123,20 @@ test.each(['the tails', 'no tails'])(
     expect(openFiles()).toEqual([])
   },
 )
+
+test('a chunk in another form than ours, with a right checksum, is damage: the station begins without it', async () => {
+  const chunk = chunkOf(100, 1, HEAD).finish({ generation: 1, sequence: 1 })
+  const { length } = chunkAt(chunk, 0)!
+  chunk.fill(0xff, length - 100, length) // what was compressed is not any more
+  new DataView(chunk.buffer).setUint32(4, crc32(chunk.subarray(8, length)), true)
+  writeFileSync(vault.tailPath(0), Buffer.concat([chunk], TAIL_BYTES))
+  const ring = createSharedRing()
+  const records = fill(ring, { ...HEAD, id: 'test-0000-12345678-2' }, 50)
+  const writer = await start(ring)
+  expect(await writer.stop()).toBe(0)
+  expect(lines).toEqual(['closed test-0000-12345678-2 shutdown'])
+  expect(await stored()).toEqual({ records, bytesLost: 0, reason: 'shutdown' })
+})
 
 test('chunk numbers go on over a clean stop', async () => {
   const sequences: number[] = []

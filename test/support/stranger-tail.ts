@@ -43,7 +43,7 @@ interface Place {
 /** Where the chunk at `at` stands; undefined if there is no whole one. */
 function readPlace(tail: Uint8Array, at: number): Place | undefined {
   const cursor = new Cursor(tail, at)
-  if (Buffer.from(cursor.take(4)).toString('latin1') !== 'GLT1') return undefined
+  if (Buffer.from(cursor.take(4)).toString('latin1') !== 'GLT2') return undefined
   const crc = cursor.small(4)
   const length = cursor.small(4)
   if (at + length > tail.length || crc32(tail.subarray(at + 8, at + length)) !== crc) return undefined

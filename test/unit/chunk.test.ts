@@ -1,4 +1,5 @@
 /** Chunk: what a second brought, on pages of its own, whole or not there at all. */
+import { crc32 } from 'node:zlib'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Chunk } from '../../src/storage/tail/chunk.js'
@@ -9,7 +10,7 @@ import { ATTITUDE, HEARTBEAT, bytes, concat, filler, known } from '../support/fr
 
 const PLACE = { generation: 0xfedcba98, sequence: 2 ** 40 + 7 }
 
-function linesOf(chunk: Chunk | undefined): string[] {
+function linesOf(chunk: Pick<Chunk, 'read'> | undefined): string[] {
   const items = new ItemLines()
   chunk?.read(items)
   return items.lines
@@ -45,6 +46,7 @@ describe('a chunk', () => {
     const stored = writer.finish(PLACE)
     const chunk = chunkAt(stored, 0)
     expect(chunk).toMatchObject({ ...PLACE, head: HEAD })
+    expect(linesOf(writer)).toEqual(linesOf(chunk))
     expect(linesOf(chunk)).toEqual([
       `frame link 0 at 7000000: ${hex(signed)}`,
       'anchor {"recvTimeUs":7000001,"utcUs":1790000000000000,"source":"gps"}',
@@ -149,6 +151,19 @@ describe('Byte-exact: what is no whole chunk is none', () => {
     expect(linesOf(chunkAt(stored.slice(0, length), 0))).toHaveLength(1)
   })
 
+  test('a right checksum over what is no head, or over items in another form', () => {
+    const headEnds = Buffer.from(stored).indexOf('}') + 1
+    for (const at of [24, 30, headEnds, headEnds + 1, headEnds + 2, length - 1]) {
+      const other = stored.slice()
+      other[at]! ^= 0xff
+      expect(chunkAt(summed(other, length), 0), `byte ${at}`).toBe(undefined)
+    }
+    const short = stored.slice()
+    short[8]! -= 3
+    expect(chunkAt(summed(short, length - 3), 0)).toBe(undefined)
+    expect(chunkAt(summed(stored.slice(), length), 0)).toBeDefined()
+  })
+
   test('other bytes: zeros, noise, a magic with nothing behind it', () => {
     expect(chunkAt(new Uint8Array(3 * PAGE_BYTES), PAGE_BYTES)).toBe(undefined)
     const property = fc.property(fc.uint8Array({ maxLength: 100, size: 'max' }), (rest) => {
@@ -164,3 +179,9 @@ describe('Byte-exact: what is no whole chunk is none', () => {
     expect(chunkAt(padded, 0)).toBeDefined()
   })
 })
+
+/** The bytes with the checksum that a chunk of this length has. */
+function summed(chunk: Uint8Array, length: number): Uint8Array {
+  new DataView(chunk.buffer).setUint32(4, crc32(chunk.subarray(8, length)), true)
+  return chunk
+}

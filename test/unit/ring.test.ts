@@ -7,12 +7,17 @@ import { Worker } from 'node:worker_threads'
 import { crc32 } from 'node:zlib'
 import * as fc from 'fast-check'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { RING_BYTES, RingReader, RingWriter, createSharedRing } from '../../src/storage/recorder/ring.js'
+import {
+  CONTROL_RESERVE_BYTES,
+  RING_BYTES,
+  RingReader,
+  RingWriter,
+  createSharedRing,
+} from '../../src/storage/recorder/ring.js'
 import { concat, filler } from '../support/frames.js'
 import { REPOSITORY } from '../support/groundlock.js'
 
 const HEADER_BYTES = 16
-const CONTROL_RESERVE_BYTES = 64 * 1024
 const padded = (length: number): number => HEADER_BYTES + Math.ceil(length / 8) * 8
 
 /** Length and checksum: the bytes themselves would be slow to compare by the megabyte. */

@@ -5,11 +5,12 @@ import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Fault } from '../../src/base/fault.js'
-import { PAGE_BYTES } from '../../src/storage/tail/chunk.js'
+import { ChunkWriter, PAGE_BYTES } from '../../src/storage/tail/chunk.js'
+import { NOISE } from '../../src/storage/segment/records.js'
 import { TailPair } from '../../src/storage/tail/tail-pair.js'
 import { TAIL_BYTES, Tail, lastSequenceIn, readTail } from '../../src/storage/tail/tail.js'
 import { Vault } from '../../src/storage/vault/vault.js'
-import { ItemLines, chunkOf } from '../support/chunks.js'
+import { HEAD, ItemLines, chunkOf } from '../support/chunks.js'
 import { filler } from '../support/frames.js'
 
 let folder: string
@@ -53,7 +54,7 @@ describe('a tail', () => {
     const tail = Tail.open(path)
     const sizes = [1, 5000, 300, 70_000]
     sizes.forEach((size, i) => {
-      expect(tail.append(chunkOf(size, i), 10 + i).sequence).toBe(10 + i)
+      tail.append(chunkOf(size, i), 10 + i)
       expect(tail.lastSequence).toBe(10 + i)
       expect(noiseOf(path)).toEqual(sizes.slice(0, i + 1).map(noiseLine))
     })
@@ -73,7 +74,8 @@ describe('a tail', () => {
     tail.append(chunkOf(9000, 2), 8)
     const before = readFileSync(path)
     const from = TAIL_BYTES - tail.room
-    const { length } = tail.append(chunkOf(10_000, 3), 9)
+    tail.append(chunkOf(10_000, 3), 9)
+    const { length } = readTail(path).at(-1)!
     const after = readFileSync(path)
     const to = TAIL_BYTES - tail.room
     tail.close()
@@ -115,6 +117,19 @@ describe('a tail', () => {
     tail.close()
   })
 
+  test('takes no more items than its size, however small they become in it', () => {
+    const tail = Tail.open(join(folder, 'zeros'))
+    const zeros = new ChunkWriter()
+    zeros.begin(HEAD)
+    zeros.record(NOISE, 0, 5_000_000, new Uint8Array(70_000), 0, 70_000)
+    tail.append(zeros, 1)
+    tail.append(zeros, 2)
+    expect(tail.room).toBe(TAIL_BYTES - 2 * zeros.length)
+    tail.restart(2)
+    expect(tail.room).toBe(TAIL_BYTES)
+    tail.close()
+  })
+
   test('that was not begun again keeps what it holds for the next start', () => {
     const path = join(folder, 'kept')
     const tail = Tail.open(path)
@@ -147,7 +162,7 @@ describe('two tails', () => {
   /** Appends chunks of this size from `sequence` on until there is no room; returns the next sequence. */
   function fill(pair: TailPair, sequence: number, noiseBytes: number): number {
     const chunk = chunkOf(noiseBytes)
-    while (sequence < 1000 && pair.append(chunk, sequence) !== undefined) sequence++
+    while (sequence < 1000 && pair.append(chunk, sequence)) sequence++
     return sequence
   }
 
@@ -157,12 +172,12 @@ describe('two tails', () => {
     const next = fill(pair, 1, 1024 * 1024 - 3000)
     expect(next).toBe(9)
     expect(inBoth(vault)).toEqual([1, 2, 3, 4, 5, 6, 7, 8])
-    expect(pair.append(chunkOf(10), next)).toBe(undefined)
+    expect(pair.append(chunkOf(10), next)).toBe(false)
     expect(inBoth(vault)).toHaveLength(8)
     pair.committed(3)
-    expect(pair.append(chunkOf(10), next)).toBe(undefined)
+    expect(pair.append(chunkOf(10), next)).toBe(false)
     pair.committed(4)
-    expect(pair.append(chunkOf(10), next)?.sequence).toBe(next)
+    expect(pair.append(chunkOf(10), next)).toBe(true)
     expect(inBoth(vault)).toEqual([5, 6, 7, 8, 9])
     pair.close()
   })
@@ -259,7 +274,7 @@ describe('two tails', () => {
         else if ('percent' in each) {
           committed += Math.floor(((last - committed) * each.percent) / 100)
           pair.committed(committed)
-        } else if (pair.append(chunkOf(each.bytes), last + 1) !== undefined) last++
+        } else if (pair.append(chunkOf(each.bytes), last + 1)) last++
       }
       const needed = Array.from({ length: last - committed }, (_, i) => committed + 1 + i)
       expect(inBoth(vault).filter((sequence) => sequence > committed)).toEqual(needed)

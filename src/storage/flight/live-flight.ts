@@ -83,10 +83,10 @@ export class LiveFlight implements ItemSink {
   }
 
   /** Takes a durable chunk; one that a segment holds already is passed over. */
-  take(chunk: Chunk): void {
-    if (chunk.sequence <= this.lastChunk) return
-    if (this.#firstChunk === 0) this.#firstChunk = chunk.sequence
-    this.lastChunk = chunk.sequence
+  take(sequence: number, chunk: Pick<Chunk, 'read'>): void {
+    if (sequence <= this.lastChunk) return
+    if (this.#firstChunk === 0) this.#firstChunk = sequence
+    this.lastChunk = sequence
     chunk.read(this)
   }
 

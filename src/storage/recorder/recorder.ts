@@ -4,6 +4,8 @@
  * are few, and wait; those for which even that is too much are counted in the gap.
  *
  *     gaps ─▶ events and anchors that wait ─▶ what comes now          whenever there is room again, in this order
+ *
+ * but for events and anchors that come while only a gap is owed: the ring keeps a reserve for them, and they go first.
  */
 import { Worker } from 'node:worker_threads'
 import { Fault } from '../../base/fault.js'
@@ -22,7 +24,7 @@ const WORKER_HEAP_MB = 96
  * Events and clock anchors that wait while the ring has no room even for them: a flight has a few dozen. Together with
  * the ring's own reserve that is hours of full memory.
  */
-const MAX_WAITING_NOTES = 256
+export const MAX_WAITING_NOTES = 256
 
 /** Why bytes are lost; it stands in the flight, for a person. */
 const MEMORY_FULL = 'the card took nothing for so long that memory was full'

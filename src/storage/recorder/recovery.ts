@@ -111,7 +111,7 @@ async function recoverFlight(
   if (flight === undefined) return false
   await releasing(flight, async () => {
     for (const chunk of chunks) {
-      flight.take(chunk)
+      flight.take(chunk.sequence, chunk)
       if (flight.pendingBytes >= SEGMENT_BYTES) await flight.cut()
     }
     await flight.end('recovered')

@@ -9,7 +9,7 @@
 export const RING_BYTES = 8 * 1024 * 1024
 
 /** Room that only control entries may use (bytes): the end of a flight must get through when records no longer do. */
-const CONTROL_RESERVE_BYTES = 64 * 1024
+export const CONTROL_RESERVE_BYTES = 64 * 1024
 
 const HEADER_BYTES = 16
 /** Kind of an entry that begins a flight; its bytes are the head as JSON. The others are a chunk's kinds. */

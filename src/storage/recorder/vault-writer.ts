@@ -10,7 +10,6 @@ import { Fault, faultLines } from '../../base/fault.js'
 import type { Log } from '../../base/log.js'
 import type { Dialect } from '../../mavlink/dialect.js'
 import { CLOSE, ChunkWriter } from '../tail/chunk.js'
-import type { Chunk } from '../tail/chunk.js'
 import { SEGMENT_BYTES } from '../flight/flight-builder.js'
 import type { FlightHead } from '../flight/flight.js'
 import { LiveFlight } from '../flight/live-flight.js'
@@ -185,13 +184,12 @@ export class VaultWriter {
     const flight = this.#flight
     if (flight === undefined || this.#chunk.isEmpty) return false
     const beganUs = monotonicUs()
-    const chunk = this.#append(flight)
-    if (chunk === undefined) {
+    if (!this.#append(flight)) {
       this.#cut(flight)
       return false
     }
     this.#sequence++
-    flight.take(chunk)
+    flight.take(this.#sequence, this.#chunk)
     this.#announce(flight, monotonicUs() - beganUs)
     if (this.#chunkCloses) this.#closeFlight(flight)
     else {
@@ -201,16 +199,16 @@ export class VaultWriter {
     return true
   }
 
-  /** Makes the chunk durable, or leaves it for the next time. */
-  #append(flight: LiveFlight): Chunk | undefined {
+  /** Makes the chunk durable, or leaves it for the next time; says which. */
+  #append(flight: LiveFlight): boolean {
     try {
-      const chunk = this.#tails.append(this.#chunk, this.#sequence + 1)
+      const done = this.#tails.append(this.#chunk, this.#sequence + 1)
       // Tails that are full while a backlog is worked off are no fault: the commit behind will free one.
-      if (chunk === undefined && this.#told.has(COMMIT_FAULT)) throw tailsFullFault(flight.head.id)
-      return chunk
+      if (!done && this.#told.has(COMMIT_FAULT)) throw tailsFullFault(flight.head.id)
+      return done
     } catch (error) {
       this.#report(flight, error)
-      return undefined
+      return false
     }
   }
 

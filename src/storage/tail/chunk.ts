@@ -12,8 +12,8 @@ import type { ClockAnchor, CloseReason, FlightEvent, FlightHead, Gap } from '../
 import { FRAME, NOISE } from '../segment/records.js'
 import type { RecordKind } from '../segment/records.js'
 
-/** What a chunk begins with: 'GLT1'. */
-export const CHUNK_MAGIC = 0x31544c47
+/** What a chunk begins with: 'GLT2'; 'GLT1' was of chunks that were not compressed. */
+export const CHUNK_MAGIC = 0x32544c47
 
 /** A chunk begins on a page of its own, so that a write that is cut short cannot touch an older one (bytes). */
 export const PAGE_BYTES = 4096
@@ -27,7 +27,7 @@ const CHECKED_FROM = 8
 
 /**
  * Brotli 1 of 11: a full line's chunk in half a millisecond, to half its size, and what is written to the card with it.
- * Window of 2^18, as no chunk is larger.
+ * Window of 2^18, as a chunk is full at that size.
  */
 const BROTLI = { [constants.BROTLI_PARAM_QUALITY]: 1, [constants.BROTLI_PARAM_LGWIN]: 18 }
 /** What brotli adds at most to bytes that cannot be made smaller (a share, and bytes). */
@@ -108,6 +108,11 @@ export class ChunkWriter {
     this.#out.bytes(bytes, start, end)
   }
 
+  /** Gives the items so far to `sink`, from memory. */
+  read(sink: ItemSink): void {
+    readItems(new ByteReader(this.#out.written(), 0, this.#out.length), sink)
+  }
+
   /** The chunk as it is so far, in bytes of its own: where it cannot be stored yet, more items may follow. */
   finish({ generation, sequence }: ChunkPlace): Uint8Array {
     const items = brotliCompressSync(this.#out.written(), {
@@ -159,23 +164,28 @@ export function chunkAt(bytes: Uint8Array, start: number): Chunk | undefined {
   if (length < FIXED_BYTES || start + length > bytes.length) return undefined
   if (crc32(bytes.subarray(start + CHECKED_FROM, start + length)) !== view.getUint32(4, true))
     return undefined
-  const source = new ByteReader(bytes, start + FIXED_BYTES, start + length)
-  // The checksum is right, so what follows is what we wrote.
-  const head = json<FlightHead>(source)
-  const rawBytes = source.varint()
-  const items = bytes.subarray(source.at, start + length)
+  const content = contentOf(bytes.subarray(start + FIXED_BYTES, start + length))
+  if (content === undefined) return undefined
   return {
     generation: view.getUint32(12, true),
     sequence: Number(view.getBigUint64(SEQUENCE_OFFSET, true)),
-    head,
+    head: content.head,
     length,
-    read: (sink) => readItems(inflated(items, rawBytes), sink),
+    read: (sink) => readItems(new ByteReader(content.items, 0, content.items.length), sink),
   }
 }
 
-function inflated(items: Uint8Array, rawBytes: number): ByteReader {
-  const raw = brotliDecompressSync(items, { maxOutputLength: Math.max(1, rawBytes) })
-  return new ByteReader(raw, 0, rawBytes)
+/** Head and items of a chunk with a right checksum; undefined where somebody else's program wrote it in another form. */
+function contentOf(bytes: Uint8Array): { head: FlightHead; items: Uint8Array } | undefined {
+  try {
+    const source = new ByteReader(bytes, 0, bytes.length)
+    const head = json<FlightHead>(source)
+    const rawBytes = source.varint()
+    const items = brotliDecompressSync(bytes.subarray(source.at), { maxOutputLength: Math.max(1, rawBytes) })
+    return items.length === rawBytes ? { head, items } : undefined
+  } catch {
+    return undefined
+  }
 }
 
 function readItems(source: ByteReader, sink: ItemSink): void {

@@ -1,7 +1,7 @@
 /**
  * Tail pair: the two tails of a vault. While the chunks of one become a segment, the other takes the new ones.
  */
-import type { Chunk, ChunkWriter } from './chunk.js'
+import type { ChunkWriter } from './chunk.js'
 import { PAGE_BYTES } from './chunk.js'
 import { TAIL_BYTES, Tail, lastSequenceIn } from './tail.js'
 import type { Vault } from '../vault/vault.js'
@@ -37,11 +37,12 @@ export class TailPair {
     return this.#current.room < NEARLY_FULL_BYTES
   }
 
-  /** Makes the chunk durable; undefined where neither tail has room for it. Errors: the tail's Fault. */
-  append(chunk: ChunkWriter, sequence: number): Chunk | undefined {
+  /** Makes the chunk durable; false where neither tail has room for it. Errors: the tail's Fault. */
+  append(chunk: ChunkWriter, sequence: number): boolean {
     if (this.#isFree(this.#current)) this.#clear(this.#current)
-    if (this.#current.room < chunk.mostPages * PAGE_BYTES && !this.switch()) return undefined
-    return this.#current.append(chunk, sequence)
+    if (this.#current.room < chunk.mostPages * PAGE_BYTES && !this.switch()) return false
+    this.#current.append(chunk, sequence)
+    return true
   }
 
   /** Goes on in the other tail, if all that it holds is in segments; says whether it is. */
