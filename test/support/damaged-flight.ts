@@ -1,6 +1,7 @@
 /** Damaged flight: a flight of three segments for tests of what damage costs, and ways to damage its file. */
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { FlightFile } from '../../src/storage/flight/flight-file.js'
+import type { Gap } from '../../src/storage/flight/flight.js'
 import { Sqlite } from '../../src/storage/flight/sqlite.js'
 import { FRAME, NOISE } from '../../src/storage/segment/records.js'
 import type { Vault } from '../../src/storage/vault/vault.js'
@@ -9,30 +10,34 @@ import { linesOf } from './recordings.js'
 import type { TestRecord } from './recordings.js'
 import { storeFlight } from './stored-flight.js'
 
+/** Enough of the frequent message that it fills a piece of its own. */
+const PER_SEGMENT = 1600
+
 /** What came in during a segment: messages that get a piece of their own, few ones of the same sender and of another that
  * share one, and noise. */
 export function records(segment: number): TestRecord[] {
-  return Array.from({ length: 800 }, (_, i): TestRecord[] => {
-    const n = 800 * segment + i
-    const timeUs = BigInt(1_000_000 + n * 10_000)
+  return Array.from({ length: PER_SEGMENT }, (_, i): TestRecord[] => {
+    const n = PER_SEGMENT * segment + i
+    const timeUs = BigInt(1_000_000 + n * 5_000)
     const attitude = known(ATTITUDE, { seq: (2 * n) & 0xff, payload: filler(28, n + 1) })
     const heartbeat = known(HEARTBEAT, { seq: n & 0xff, sysid: 2 })
     const own = known(HEARTBEAT, { seq: (2 * n + 1) & 0xff })
     return [
       { kind: FRAME, link: 0, timeUs, bytes: attitude },
-      ...(i % 4 === 1 ? [{ kind: FRAME, link: 0, timeUs, bytes: own }] : []),
-      ...(i % 8 === 0 ? [{ kind: FRAME, link: 1, timeUs, bytes: heartbeat }] : []),
-      ...(i % 100 === 7 * segment ? [{ kind: NOISE, link: 0, timeUs, bytes: filler(9 + i, n) }] : []),
+      ...(i % 8 === 1 ? [{ kind: FRAME, link: 0, timeUs, bytes: own }] : []),
+      ...(i % 16 === 0 ? [{ kind: FRAME, link: 1, timeUs, bytes: heartbeat }] : []),
+      ...(i % 200 === 14 * segment ? [{ kind: NOISE, link: 0, timeUs, bytes: filler(9 + i, n) }] : []),
     ] as TestRecord[]
   }).flat()
 }
 
-/** Stores it, with two events and two clock anchors. */
-export function storeThreeSegments(vault: Vault, id: string): Promise<string> {
+/** Stores it, with two events, two clock anchors and these gaps. */
+export function storeThreeSegments(vault: Vault, id: string, gaps: readonly Gap[] = []): Promise<string> {
   return storeFlight(vault, {
     head: { id },
     segments: [records(0), records(1), records(2)],
     happened: {
+      gaps: [...gaps],
       events: [
         { recvTimeUs: 1_000_000, kind: 'armed', detail: 'vehicle 1/1' },
         { recvTimeUs: 2_000_000, kind: 'disarmed', detail: 'vehicle 1/1' },

@@ -26,6 +26,7 @@ export async function storeFlight(vault: Vault, flight: StoredFlight): Promise<s
   const writer = await FlightWriter.create(vault.flightPath(head.id), head, 'each commit')
   const tally = new Tally(byId)
   let bytesIn = 0
+  const bytesLost = (flight.happened?.gaps ?? []).reduce((sum, { bytes }) => sum + bytes, 0)
   for (const [i, own] of flight.segments.entries()) {
     const records = recordsOf(own)
     tally.add(records)
@@ -41,7 +42,7 @@ export async function storeFlight(vault: Vault, flight: StoredFlight): Promise<s
       firstChunk: i + 1,
       lastChunk: i + 1,
     }
-    await writer.commit(commit, tally.figures, { bytesIn, bytesLost: 0, redactions: 0 })
+    await writer.commit(commit, tally.figures, { bytesIn: bytesIn + bytesLost, bytesLost, redactions: 0 })
   }
   if (flight.open === true) {
     await writer.release()
