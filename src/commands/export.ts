@@ -108,21 +108,23 @@ async function exportFlight(word: string, options: Options, command: Command): P
   if (toStdout && format === 'csv') command.error('error: --format csv makes a folder, which --out - is not')
   if (toStdout && options.json) command.error('error: --json cannot be used with --out -')
   const progress = createProgressLine(`exporting ${out}`)
-  const exported = await interruptible((signal) =>
-    withFlight(vault, word, async (flight) => {
-      const { selection, notes } = await selectionOf(flight, options)
-      const request: ExportOptions = {
-        flight,
-        path: out,
-        force,
-        selection,
-        signal,
-        // What is behind the pipe may write to the same terminal.
-        ...(toStdout ? {} : { onProgress: (done, all) => progress.update(done, all) }),
-      }
-      const done = await FORMATS[format](request)
-      return { flight: flight.info.id, files: done.files, notes: [...notes, ...done.notes] }
-    }).finally(() => progress.end()),
+  const exported = await interruptible(
+    (signal) =>
+      withFlight(vault, word, async (flight) => {
+        const { selection, notes } = await selectionOf(flight, options)
+        const request: ExportOptions = {
+          flight,
+          path: out,
+          force,
+          selection,
+          signal,
+          // What is behind the pipe may write to the same terminal.
+          ...(toStdout ? {} : { onProgress: (done, all) => progress.update(done, all) }),
+        }
+        const done = await FORMATS[format](request)
+        return { flight: flight.info.id, files: done.files, notes: [...notes, ...done.notes] }
+      }).finally(() => progress.end()),
+    toStdout ? 'what went to the standard output is not all' : undefined,
   )
   if (exported === undefined) return
   if (toStdout) exported.notes.forEach((note) => console.error(note))

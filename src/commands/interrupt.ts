@@ -5,10 +5,12 @@ import { EXIT_CODE } from './exit-code.js'
 
 /**
  * Runs `work`, which ends soon when its signal is aborted.
- * Returns undefined where that was because of Ctrl-C (or SIGTERM): the exit code is set and a person told.
+ * Returns undefined where that was because of Ctrl-C (or SIGTERM): the exit code is set and a person told, also what is
+ * `left` of it.
  */
 export async function interruptible<Value>(
   work: (signal: AbortSignal) => Promise<Value>,
+  left = 'nothing is left half-written',
 ): Promise<Value | undefined> {
   const interrupt = new AbortController()
   // Not `once`: an impatient second Ctrl-C must not leave what the first is cleaning up.
@@ -19,7 +21,7 @@ export async function interruptible<Value>(
     return await work(interrupt.signal)
   } catch (error) {
     if (!interrupt.signal.aborted) throw error
-    process.stderr.write('Interrupted; nothing is left half-written.\n')
+    process.stderr.write(`Interrupted; ${left}.\n`)
     process.exitCode = EXIT_CODE.interrupted
     return undefined
   } finally {

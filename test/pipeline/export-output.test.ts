@@ -97,6 +97,23 @@ describe('an export that does not come to its end leaves nothing', () => {
     expect(readdirSync(place)).toEqual([])
   })
 
+  test('Ctrl-C while the standard output is written: what was read is not taken back, and not said to be', async () => {
+    const args = ['export', id, '--vault', vaultDir, '--format', 'tlog', '--out', '-']
+    const child = spawn(GROUNDLOCK, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    let stderr = ''
+    child.stderr.on('data', (data) => (stderr += String(data)))
+    // Nobody reads on, so that it cannot come to its end.
+    await once(child.stdout, 'readable')
+    child.kill('SIGINT')
+    await once(child.stderr, 'data')
+    child.stdout.resume()
+    const [code] = (await once(child, 'close')) as [number]
+    expect({ code, stderr }).toEqual({
+      code: EXIT_CODE.interrupted,
+      stderr: 'Interrupted; what went to the standard output is not all.\n',
+    })
+  })
+
   test('a disk that takes no more', () => {
     const place = join(folder, 'full')
     mkdirSync(place)
