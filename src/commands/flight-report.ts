@@ -50,7 +50,8 @@ export async function reportOf(flight: FlightReader): Promise<FlightReport> {
     afterStartS: info.openedUs === null ? null : (recvTimeUs - info.openedUs) / 1e6,
     utc: clock.source === undefined ? null : utcOrNull(recvTimeUs + clock.offsetUs(recvTimeUs)),
   })
-  const linkName = (link: number): string => info.links[link] ?? String(link)
+  const linkName = (link: number | null): string =>
+    link === null ? 'no one link' : (info.links[link] ?? String(link))
   return {
     flight: summaryOf(flight),
     messages: (await messageLines(flight)).map((line) => ({

@@ -84,6 +84,28 @@ describe('raw', () => {
     expect(readFileSync(out.replace(/raw$/, 'spare.raw')).equals(wire(1))).toBe(true)
   })
 
+  test('of a link that the flight does not name is refused', async () => {
+    for (const [id, links] of [
+      ['nameless', []],
+      ['half-named', ['radio']],
+    ] as const) {
+      await storeFlight(vault, { head: { id, links: [...links] }, segments: twoLinks })
+      const out = join(folder, `${id}.raw`)
+      const { code, stderr } = groundlock([
+        'export',
+        id,
+        '--vault',
+        vaultDir,
+        '--format',
+        'raw',
+        '--out',
+        out,
+      ])
+      expect({ code, fault: stderr.slice(0, 12) }).toEqual({ code: EXIT_CODE.fault, fault: 'GL-EXPORT-08' })
+      expect(existsSync(out)).toBe(false)
+    }
+  })
+
   test('of one link is the file itself', () => {
     expect(readFileSync(exported(TWO_LINKS, 'raw', '--link', 'spare')).equals(wire(1))).toBe(true)
   })

@@ -22,7 +22,10 @@ import {
   storeThreeSegments,
 } from '../support/damaged-flight.js'
 import { groundlock } from '../support/groundlock.js'
+import { concat } from '../support/frames.js'
+import { storeFlight } from '../support/stored-flight.js'
 import { linesOf, recordsOf } from '../support/recordings.js'
+import type { TestRecord } from '../support/recordings.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 import { longRecording } from '../support/tlog.js'
 
@@ -56,9 +59,9 @@ describe('a damaged piece', () => {
     const piece = await damagePiece(path, "segment = 2 AND kind = 'frames'")
     const { lines: given, losses, tables } = await salvage()
     expect(given).toEqual([...lines(0), ...lines(1).filter((line) => !isAttitude(line)), ...lines(2)])
-    expect(losses).toMatchObject([{ segment: 2, pieces: [piece], records: 800, bytes: 800 * 40 }])
-    expect(losses[0]!.text).toContain('800 ATTITUDE from 1/1')
-    expect(tables.gaps).toMatchObject([{ link: 0, fromUs: 9_000_000, toUs: 16_990_000, bytes: 800 * 40 }])
+    expect(losses).toMatchObject([{ segment: 2, pieces: [piece], records: 1600, bytes: 1600 * 40 }])
+    expect(losses[0]!.text).toContain('1600 ATTITUDE from 1/1')
+    expect(tables.gaps).toMatchObject([{ link: 0, fromUs: 9_000_000, toUs: 16_995_000, bytes: 1600 * 40 }])
     expect(tables.events.map(({ kind }) => kind)).toEqual(['armed', 'disarmed', 'salvaged'])
   })
 
@@ -73,7 +76,27 @@ describe('a damaged piece', () => {
     const piece = await damagePiece(path, "segment = 3 AND kind = 'order'")
     const { lines: given, losses } = await salvage()
     expect(given).toEqual(lines(0, 1))
-    expect(losses).toMatchObject([{ segment: 3, pieces: [piece], records: 1108 }])
+    expect(losses).toMatchObject([{ segment: 3, pieces: [piece], records: 1908 }])
+  })
+})
+
+describe('bytes that are lost', () => {
+  test('of several links are on none', async () => {
+    await damagePiece(path, "segment = 3 AND kind = 'order'")
+    const { tables, losses } = await salvage()
+    expect(tables.gaps).toMatchObject([{ link: null, bytes: losses[0]!.bytes }])
+    copyFileSync(out, vault.flightPath('salvaged'))
+    const { code, stdout } = groundlock(['show', 'salvaged', '--vault', vault.dir])
+    expect(code).toBe(EXIT_CODE.ok)
+    expect(stdout).toMatch(/no one link: [\d,]+ bytes, the flight file was damaged/)
+  })
+
+  test('of a flight with one link are on that, also noise', async () => {
+    const own = (segment: number): TestRecord[] => records(segment).filter(({ link }) => link === 0)
+    await storeFlight(vault, { head: { id: 'one', links: ['radio'] }, segments: [own(0), own(1)] })
+    await damagePiece(vault.flightPath('one'), "segment = 2 AND kind = 'noise'")
+    const { tables } = await salvage(vault.flightPath('one'))
+    expect(tables.gaps).toMatchObject([{ link: 0 }])
   })
 })
 
@@ -88,7 +111,7 @@ describe('damaged tables cost no record', () => {
     const { lines: given, tables } = await salvage()
     expect(given).toEqual(lines(0, 1, 2))
     expect(tables.figures.components.map(({ sysid, frames }) => [sysid, frames])).toEqual([
-      [1, 3000],
+      [1, 5400],
       [2, 300],
     ])
   })
@@ -98,6 +121,22 @@ describe('damaged tables cost no record', () => {
     const { lines: given, losses } = await salvage()
     expect(given).toEqual(lines(0, 1, 2))
     expect(losses).toMatchObject([{ text: expect.stringContaining('the row of table flight') }])
+  })
+
+  test('the row of the flight: all links have names, and every byte can be exported', async () => {
+    await change(path, "UPDATE flight SET station = 'x'")
+    const { tables } = await salvage()
+    expect(tables.flight.links).toEqual(['link-0', 'link-1'])
+    copyFileSync(out, vault.flightPath('salvaged'))
+    const raw = join(folder, `out-${runs}.raw`)
+    const { code } = groundlock(['export', 'salvaged', '--vault', vault.dir, '--format', 'raw', '--out', raw])
+    expect(code).toBe(EXIT_CODE.ok)
+    for (const link of [0, 1]) {
+      const wire = [0, 1, 2].flatMap(records).filter((each) => each.link === link)
+      expect(
+        readFileSync(raw.replace(/raw$/, `link-${link}.raw`)).equals(concat(wire.map(({ bytes }) => bytes))),
+      ).toBe(true)
+    }
   })
 
   test('but the row itself, which is not passed on', async () => {
@@ -130,11 +169,11 @@ describe('a file that SQLite refuses', () => {
 
   test('that lost its end', async () => {
     const file = readFileSync(path)
-    overwrite(path, file.subarray(0, file.length >> 1))
+    overwrite(path, file.subarray(0, Math.floor(file.length * 0.7)))
     const { lines: given, losses } = await salvage()
     // The page that holds a small piece may be one of the last, whatever the piece's number.
     const frames = (all: string[]): string[] => all.filter((line) => line.startsWith('frame'))
-    expect(frames(given).slice(0, 1100)).toEqual(frames(lines(0)))
+    expect(frames(given).slice(0, 1900)).toEqual(frames(lines(0)))
     expect(given.length).toBeLessThan(lines(0, 1, 2).length)
     expect(losses.length).toBeGreaterThan(0)
   })
@@ -180,11 +219,11 @@ describe('salvage', () => {
     const { code, stdout } = run('a', '--out', out)
     expect(code).toBe(EXIT_CODE.ok)
     expect(stdout).toMatch(
-      /2,524 records, [\d.]+ kB\n {2}segment 2 \(piece \d+\): 800 records lost: 800 ATTITUDE/,
+      /4,124 records, [\d.]+ kB\n {2}segment 2 \(piece \d+\): 1600 records lost: 1600 ATTITUDE/,
     )
     expect(stdout).toContain('received between +0:08 and +0:15')
     const json = JSON.parse(run('a', '--json', '--out', `${out}.2`).stdout) as Salvaged
-    expect(json).toMatchObject({ id: 'a', records: 2524, losses: [{ segment: 2, records: 800 }] })
+    expect(json).toMatchObject({ id: 'a', records: 4124, losses: [{ segment: 2, records: 1600 }] })
   })
 
   test('leaves the damaged file as it is', async () => {

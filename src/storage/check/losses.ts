@@ -37,11 +37,15 @@ const HAPPENINGS = [
 export class Losses {
   readonly all: Loss[] = []
   readonly #found: FoundRows
+  /** Whatever is lost came over this link; null where the flight had several, or nothing says how many. */
+  readonly #onlyLink: number | null
   /** Receive time of the last record of the segments so far, and whether the next one begins behind a lost one (µs). */
   #lastUs = 0
 
-  constructor(found: FoundRows) {
+  /** `links`: how many the flight had; undefined where nothing says it. */
+  constructor(found: FoundRows, links: number | undefined) {
     this.#found = found
+    this.#onlyLink = links === 1 ? 0 : null
     if (found.flight === undefined) this.#addTable('the row of table flight: id, station, links, end')
     for (const [column, table, name] of HAPPENINGS) {
       const count = found.flight?.[column]
@@ -66,7 +70,7 @@ export class Losses {
       fromUs,
       toUs,
       text: lossText(segment, records.count),
-      gap: { link: lost[0]?.sender?.link ?? 0, fromUs, toUs, bytes: lostBytes ?? 0, reason: DAMAGE_REASON },
+      gap: { link: this.#linkOf(lost), fromUs, toUs, bytes: lostBytes ?? 0, reason: DAMAGE_REASON },
     })
   }
 
@@ -84,9 +88,15 @@ export class Losses {
     }
     const fromUs = Number(this.#found.flight?.['opened_us'] ?? 0)
     const toUs = Number(this.#found.flight?.['closed_us'] ?? this.#lastUs)
-    const gap = { link: 0, fromUs, toUs, bytes: rest, reason: DAMAGE_REASON }
+    const gap = { link: this.#onlyLink, fromUs, toUs, bytes: rest, reason: DAMAGE_REASON }
     const text = `${rest} bytes more, of which nothing says when they came`
     this.all.push({ segment: null, pieces: [], records: null, bytes: rest, fromUs, toUs, text, gap })
+  }
+
+  /** The one link of all that is lost. How many bytes of several were lost on each, nothing says: only their sum is known. */
+  #linkOf(lost: readonly LostRecords[]): number | null {
+    const links = new Set(lost.map(({ sender }) => sender?.link ?? null))
+    return links.size === 1 ? ([...links][0] ?? this.#onlyLink) : this.#onlyLink
   }
 
   #addTable(what: string): void {

@@ -3,44 +3,89 @@
  * nothing of what it needs (header, tree) has to be whole; nothing is written.
  * Source: sqlite.org/fileformat2.html, "The WAL File Format"
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, readSync } from 'node:fs'
+import { Fault, errnoOf } from '../../base/fault.js'
 import { PAGE_BYTES } from '../flight/schema.js'
+
+/** Code of the fault that a file is too large to be looked through. */
+export const TOO_LARGE_CODE = 'GL-SALVAGE-03'
 
 const WAL_HEADER_BYTES = 32
 /** Before each page of a -wal: its number, the size of the file after a commit, two salts, two checksums. */
 const FRAME_HEADER_BYTES = 24
 
 export class PageImage {
-  readonly #pages: Uint8Array[]
+  readonly #file: Uint8Array
   readonly #newer: ReadonlyMap<number, Uint8Array>
 
   /** `newer`: pages by their number (from 1) that a -wal holds. */
   constructor(file: Uint8Array, newer: ReadonlyMap<number, Uint8Array> = new Map()) {
-    this.#pages = []
-    for (let at = 0; at < file.length; at += PAGE_BYTES) this.#pages.push(file.subarray(at, at + PAGE_BYTES))
+    this.#file = file
     this.#newer = newer
   }
 
-  /** Errors: the system's. */
+  /** Errors: the system's; Fault GL-SALVAGE-03 the file is too large. */
   static read(path: string): PageImage {
-    const wal = `${path}-wal`
-    return new PageImage(readFileSync(path), existsSync(wal) ? walPages(readFileSync(wal)) : new Map())
+    return new PageImage(wholeFile(path), newerPages(path))
+  }
+
+  /** The file's first page as it is now; shorter where the file is. Errors: as of `read`, for the -wal. */
+  static firstPage(path: string): Uint8Array {
+    return newerPages(path).get(1) ?? firstBytes(path, PAGE_BYTES)
   }
 
   /** Page `number`, counted from 1, as it is now; undefined where the file has none, or not all of it. */
   page(number: number): Uint8Array | undefined {
-    const page = this.#newer.get(number) ?? this.#pages[number - 1]
-    return page?.length === PAGE_BYTES ? page : undefined
+    const page = this.#newer.get(number) ?? this.#pageAt((number - 1) * PAGE_BYTES)
+    return page.length === PAGE_BYTES ? page : undefined
   }
 
   /** All pages, old ones before newer ones; the last of a file that was cut off may be short. */
   *all(): Iterable<Uint8Array> {
-    yield* this.#pages
+    for (let at = 0; at < this.#file.length; at += PAGE_BYTES) yield this.#pageAt(at)
     yield* this.#newer.values()
   }
 
   get byteLength(): number {
-    return (this.#pages.length + this.#newer.size) * PAGE_BYTES
+    return this.#file.length + this.#newer.size * PAGE_BYTES
+  }
+
+  #pageAt(at: number): Uint8Array {
+    // Page 0 is what ends a chain of pages; a negative begin would count from the file's end.
+    return at < 0 ? this.#file.subarray(0, 0) : this.#file.subarray(at, at + PAGE_BYTES)
+  }
+}
+
+function newerPages(path: string): ReadonlyMap<number, Uint8Array> {
+  const wal = `${path}-wal`
+  return existsSync(wal) ? walPages(wholeFile(wal)) : new Map()
+}
+
+/** Errors: the system's; Fault GL-SALVAGE-03 where it is larger than Node reads at once (2 GiB). */
+function wholeFile(path: string): Uint8Array {
+  try {
+    return readFileSync(path)
+  } catch (cause) {
+    if (errnoOf(cause) !== 'ERR_FS_FILE_TOO_LARGE') throw cause
+    throw new Fault({
+      code: TOO_LARGE_CODE,
+      op: 'look through',
+      subject: path,
+      found: 'it has more than 2 GiB',
+      hint: 'What can be read of so large a file cannot be looked for. Nothing of it was changed.',
+      recovery: 'user',
+      cause,
+    })
+  }
+}
+
+function firstBytes(path: string, count: number): Uint8Array {
+  const bytes = new Uint8Array(count)
+  const file = openSync(path, 'r')
+  try {
+    return bytes.subarray(0, readSync(file, bytes, 0, count, 0))
+  } finally {
+    closeSync(file)
   }
 }
 

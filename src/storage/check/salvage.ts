@@ -5,7 +5,6 @@
  *     pages ─▶ rows ─▶ segments, as far as they can be read ─▶ new segments, gaps, events
  */
 import { existsSync, renameSync, rmSync } from 'node:fs'
-import { open } from 'node:fs/promises'
 import { Fault, errnoOf, reasonOf } from '../../base/fault.js'
 import type { Dialect } from '../../mavlink/dialect.js'
 import { nothingLeftFault, unreadableFault } from '../flight/flight-fault.js'
@@ -16,6 +15,7 @@ import { CLOSE_REASONS, REDACTED_EVENT } from '../flight/flight.js'
 import type { ClockAnchor, FlightEnd, FlightEvent, FlightHead, Gap } from '../flight/flight.js'
 import type { SqlRow } from '../flight/sqlite.js'
 import { Tally } from '../flight/tally.js'
+import { syncFile } from '../import/import.js'
 import { TIMESTAMP_BYTES } from '../import/tlog.js'
 import { encodeSegment } from '../segment/segment.js'
 import type { Records } from '../segment/records.js'
@@ -50,7 +50,8 @@ export interface Salvaged {
 
 /**
  * Salvages the flight file at `path` into a new one at `out`, which appears when it is whole and on the disk, or not at all.
- * Errors: Fault GL-FLIGHT-05 it may not be read, 06 nothing can be read; GL-SALVAGE-01, 02 the copy cannot be written.
+ * Errors: Fault GL-FLIGHT-05 it may not be read, 06 nothing can be read; GL-SALVAGE-01, 02 the copy cannot be written,
+ * 03 the file is too large.
  */
 export async function salvageFlight(path: string, out: string, options: SalvageOptions): Promise<Salvaged> {
   if (existsSync(out)) throw placeFault(out)
@@ -76,7 +77,7 @@ function imageOf(path: string): PageImage {
   try {
     return PageImage.read(path)
   } catch (cause) {
-    throw unreadableFault(path, cause)
+    throw cause instanceof Fault ? cause : unreadableFault(path, cause)
   }
 }
 
@@ -84,8 +85,9 @@ async function writeCopy(path: string, found: FoundRows, options: SalvageOptions
   const known = found.flight === undefined ? undefined : flightOf(found.flight)
   const gaps = valuesOf(found.gap).map(gapOf)
   const events = valuesOf(found.event).map(eventOf)
-  const losses = new Losses(found)
-  const writer = await FlightWriter.create(path, headOf(known, found), 'at the end')
+  const losses = new Losses(found, known?.links.length)
+  const head = known ?? (await headWithoutRow(found))
+  const writer = await FlightWriter.create(path, head, 'at the end')
   try {
     const copy = new Copy(writer, known, events, options)
     for await (const segment of surveySegments(found)) {
@@ -116,23 +118,28 @@ function valuesOf(rows: ReadonlyMap<number, SqlRow>): SqlRow[] {
   return [...rows].toSorted(([a], [b]) => a - b).map(([, row]) => row)
 }
 
-/** What the flight's row says, or where that is lost, what can be said all the same. */
-function headOf(known: FlightRow | undefined, { segment }: FoundRows): FlightHead {
-  if (known !== undefined) {
-    const { id, station, bootId, origin, previousPart, links, openedUs } = known
-    return { id, station, bootId, origin, previousPart, links, openedUs }
-  }
-  const first = segment.get(1)?.['first_us']
-  const openedUs = typeof first === 'number' ? first : null
+/** What can be said of a flight whose row is lost. */
+async function headWithoutRow(found: FoundRows): Promise<FlightHead> {
+  const first = found.segment.get(1)?.['first_us']
   return {
     id: UNKNOWN_ID,
     station: UNKNOWN_ID,
     bootId: '',
     origin: 'live',
     previousPart: null,
-    links: [],
-    openedUs,
+    links: await seenLinks(found),
+    openedUs: typeof first === 'number' ? first : null,
   }
+}
+
+/** A name for each link up to the last that a record or a gap has; what they were called is lost. */
+async function seenLinks(found: FoundRows): Promise<string[]> {
+  let last = Math.max(-1, ...valuesOf(found.gap).map((row) => gapOf(row).link ?? -1))
+  for await (const { records, lost } of surveySegments(found)) {
+    for (let i = 0; i < records.count; i++) last = Math.max(last, records.links[i]!)
+    for (const { sender } of lost) last = Math.max(last, sender?.link ?? -1)
+  }
+  return Array.from({ length: last + 1 }, (_, link) => `link-${link}`)
 }
 
 /** Of a flight that lost its own row. */
@@ -245,15 +252,6 @@ class Copy {
       openedUs: known?.openedUs ?? null,
       closedUs: known?.closedUs ?? this.#lastUs,
     }
-  }
-}
-
-async function syncFile(path: string): Promise<void> {
-  const file = await open(path, 'r')
-  try {
-    await file.sync()
-  } finally {
-    await file.close()
   }
 }
 

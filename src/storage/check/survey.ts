@@ -89,12 +89,12 @@ async function surveySegment(
 }
 
 /** What came in before each frame (bytes) and counts as received: of a whole tlog, its time. */
-export function framePrefixBytes({ flight }: FoundRows): number {
+function framePrefixBytes({ flight }: FoundRows): number {
   const isWholeTlog = flight?.['source_format'] === 'tlog' && flight['source_sha256'] !== null
   return isWholeTlog ? TIMESTAMP_BYTES : 0
 }
 
-export function framesIn({ kinds, count }: Records): number {
+function framesIn({ kinds, count }: Records): number {
   let frames = 0
   for (let i = 0; i < count; i++) if (kinds[i] === FRAME) frames++
   return frames

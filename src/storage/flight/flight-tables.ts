@@ -131,7 +131,7 @@ export function componentOf(row: SqlRow): ComponentCounts {
 
 export function gapOf(row: SqlRow): Gap {
   return {
-    link: Number(row['link']),
+    link: row['link'] === null ? null : Number(row['link']),
     fromUs: Number(row['from_us']),
     toUs: Number(row['to_us']),
     bytes: Number(row['bytes']),

@@ -28,7 +28,8 @@ export interface FlightSource {
 
 /** Bytes that were received and could not be stored. */
 export interface Gap {
-  link: number
+  /** null: of several links, or of one that nothing names. */
+  link: number | null
   fromUs: number
   toUs: number
   bytes: number
