@@ -103,7 +103,9 @@ function outcomeText(outcome: Outcome): string {
 }
 
 function readableLines({ name, readable }: { name: string } & FlightCheck): string[] {
-  if (readable === null || readable.records === 0) return ['  nothing of it can be read']
+  // Why, a finding says.
+  if (readable === null) return []
+  if (readable.records === 0) return ['  nothing of it can be read']
   const { whole, inParts, segments, records, seconds } = readable
   const parts = inParts === 0 ? '' : `, and ${inParts} in parts`
   const time = seconds === null ? '' : `, ${durationText(seconds * 1e6)} of flight`

@@ -1,11 +1,12 @@
 /** What a person may rely on of `check`: a whole flight is said to be, and of a damaged one what is damaged. */
-import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { EXIT_CODE } from '../../src/commands/exit-code.js'
 import { loadDialect } from '../../src/mavlink/dialect.js'
 import { checkFlight } from '../../src/storage/check/flight-check.js'
 import type { FlightCheck } from '../../src/storage/check/flight-check.js'
+import { findingText } from '../../src/storage/check/finding.js'
 import { LiveFlight } from '../../src/storage/flight/live-flight.js'
 import { rowCrc32 } from '../../src/storage/flight/row-checksum.js'
 import { COLUMNS } from '../../src/storage/flight/schema.js'
@@ -35,11 +36,11 @@ describe('a whole flight', () => {
     await storeThreeSegments(vault, 'a')
     expect(run('check', 'a')).toMatchObject({
       code: EXIT_CODE.ok,
-      stdout: expect.stringMatching(/^whole: a {2}3 segments, \d+ pieces, 3,324 records, [\d.]+ kB/),
+      stdout: expect.stringMatching(/^whole: a {2}3 segments, \d+ pieces, 5,724 records, [\d.]+ kB/),
       stderr: '',
     })
     const found = JSON.parse(run('check', 'a', '--json').stdout) as FlightCheck
-    expect(found).toMatchObject({ id: 'a', findings: [], segments: 3, records: 3324, readable: null })
+    expect(found).toMatchObject({ id: 'a', findings: [], segments: 3, records: 5724, readable: null })
   })
 
   test.skipIf(capturesReason !== null)(`recordings of real vehicles ${capturesReason ?? ''}`, () => {
@@ -111,6 +112,92 @@ describe('a number that was changed is named with its table', () => {
   }
 })
 
+describe('a row that was changed is all that is found', () => {
+  const all = ({ findings }: FlightCheck): string[] => findings.map(findingText)
+
+  test.each([
+    ['segment', 1],
+    ['segment', 2],
+    ['segment', 3],
+    ['event', 1],
+    ['clock_anchor', 1],
+    ['gap', 1],
+  ])('%s %i', async (table, id) => {
+    await storeThreeSegments(vault, 'a', [
+      { link: 0, fromUs: 1, toUs: 2, bytes: 77, reason: 'memory was full' },
+    ])
+    const path = vault.flightPath('a')
+    expect((await checkFlight(path)).findings).toEqual([])
+    await change(path, `UPDATE ${table} SET crc32 = crc32 + 1 WHERE id = ${id}`)
+    const found = await checkFlight(path)
+    expect(all(found)).toEqual([`table ${table}: row ${id}: it is not as it was written`])
+    expect(found.readable).toMatchObject({ segments: 3, records: 5724 })
+  })
+
+  test('and a piece of the segment before a damaged row is still named alone', async () => {
+    await storeThreeSegments(vault, 'a')
+    const path = vault.flightPath('a')
+    const piece = await damagePiece(path, "segment = 1 AND kind = 'frames'")
+    await change(path, 'UPDATE segment SET records = 1 WHERE id = 2')
+    expect(all(await checkFlight(path))).toEqual([
+      'table segment: row 2: it is not as it was written',
+      `piece ${piece}: of segment 1 (frames): it is not as it was written`,
+    ])
+  })
+
+  test('a name in the schema', async () => {
+    await storeThreeSegments(vault, 'a')
+    const path = vault.flightPath('a')
+    await change(path, 'ALTER TABLE gap RENAME COLUMN reason TO seasons')
+    expect(all(await checkFlight(path)).filter((line) => line.startsWith('structure'))).toEqual([
+      'structure: the schema of gap is not ours',
+    ])
+  })
+
+  test('a mistake in what a row means is not told as SQLite’s', async () => {
+    await storeThreeSegments(vault, 'a')
+    const path = vault.flightPath('a')
+    await change(path, 'DELETE FROM piece WHERE segment = 2')
+    expect(all(await checkFlight(path)).join('\n')).not.toContain('SQLite')
+  })
+})
+
+test('a flight of a newer format is never called damaged, whatever else is new', async () => {
+  await storeThreeSegments(vault, 'a')
+  const path = vault.flightPath('a')
+  await change(path, 'PRAGMA journal_mode = DELETE; PRAGMA user_version = 2; PRAGMA page_size = 4096; VACUUM')
+  expect(run('check', 'a')).toMatchObject({
+    code: EXIT_CODE.fault,
+    stderr: expect.stringMatching(/^GL-FLIGHT-02 .*version 2/),
+  })
+})
+
+test.each([
+  ['no byte', () => Promise.resolve('')],
+  ['a header and no table', () => Promise.resolve('PRAGMA page_size = 512; PRAGMA journal_mode = WAL')],
+])('a file with %s yet is no flight to be taken out', async (_, sql) => {
+  const path = vault.flightPath('begun')
+  writeFileSync(path, '')
+  await change(path, await sql())
+  const { code, stderr } = run('check', 'begun')
+  expect(code).toBe(EXIT_CODE.fault)
+  expect(stderr).toMatch(/^GL-FLIGHT-07 /)
+  expect(stderr).toContain('until the next start of the station')
+  expect(stderr).not.toContain('out of the vault')
+})
+
+test('a damaged flight of more than 2 GiB is checked, and what can be read of it is not looked for', async () => {
+  await storeThreeSegments(vault, 'a')
+  const path = vault.flightPath('a')
+  chmodSync(path, 0o640)
+  truncateSync(path, 2 ** 31 + 512)
+  const { code, stdout, stderr } = run('check', 'a')
+  expect({ code, stderr }).toEqual({ code: EXIT_CODE.bad, stderr: '' })
+  expect(stdout).toContain('it has more than 2 GiB: what can be read of it was not looked for')
+  const salvaged = run('salvage', 'a', '--out', join(folder, 'large.glk'))
+  expect(salvaged).toMatchObject({ code: EXIT_CODE.fault, stderr: expect.stringMatching(/^GL-SALVAGE-03 /) })
+})
+
 describe('damage is named', () => {
   test('a piece, and what can be read without it', async () => {
     await storeThreeSegments(vault, 'a')
@@ -170,12 +257,13 @@ test('--all: one bad flight stops nothing, what is left over is named, and the s
   await damagePiece(vault.flightPath('b'), "kind = 'order'")
   await change(vault.flightPath('newer'), 'PRAGMA user_version=2; CREATE TABLE more (a)')
   writeFileSync(vault.flightPath('text'), 'no flight at all '.repeat(100))
-  writeFileSync(`${vault.flightPath('d')}.damaged`, '')
+  for (const end of ['', '-wal', '-shm']) writeFileSync(`${vault.flightPath('d')}.damaged${end}`, '')
   writeFileSync(`${vault.flightPath('e')}.1-00000000.partial`, '')
   const { code, stdout, stderr } = run('check', '--all')
   expect(code).toBe(EXIT_CODE.bad)
   expect(stdout).toMatch(/^whole: a .*\ndamaged: b\n(?: .*\n)+whole: c /)
   expect(stdout).toMatch(/left over: .*d\.glk\.damaged was set aside/)
+  expect(stdout.match(/left over: .*d\.glk/g)).toHaveLength(1)
   expect(stdout).toMatch(/left over: .*e\.glk\.1-00000000\.partial is of an import/)
   expect(stdout).toMatch(/5 flights: 2 whole, 1 damaged, 2 could not be checked\n$/)
   expect(stderr).toMatch(/GL-FLIGHT-02/)

@@ -12,6 +12,9 @@ export interface Finding {
   problem: string
 }
 
+/** Takes a finding. */
+export type Note = (part: Part, subject: string | number, problem: string) => void
+
 export function findingText({ part, subject, problem }: Finding): string {
   return `${subject === '' ? part : `${part} ${subject}`}: ${problem}`
 }

@@ -4,19 +4,20 @@
  *
  *     header ─▶ SQLite's own check ─▶ rows ─▶ segments ─▶ counts ──any finding──▶ survey of what is readable
  */
-import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { Fault, errnoOf, reasonOf } from '../../base/fault.js'
-import { newerFault, notAFlightFault, unreadableFault } from '../flight/flight-fault.js'
+import { newerFault, notAFlightFault, unmadeFault, unreadableFault } from '../flight/flight-fault.js'
+import { isUnmade } from '../flight/flight-file.js'
 import { checkSchema } from '../flight/flight-tables.js'
-import { FORMAT_VERSION, SCHEMA } from '../flight/schema.js'
+import { APPLICATION_ID, FORMAT_VERSION, SCHEMA } from '../flight/schema.js'
 import { Sqlite } from '../flight/sqlite.js'
 import type { SqlRow } from '../flight/sqlite.js'
 import { HEADER_BYTES, headerProblems } from './file-header.js'
 import { findingText } from './finding.js'
-import type { Finding, Part } from './finding.js'
+import type { Finding, Note } from './finding.js'
 import { findRows } from './found-rows.js'
 import type { FoundRows } from './found-rows.js'
-import { PageImage } from './page-image.js'
+import { PageImage, TOO_LARGE_CODE } from './page-image.js'
 import { TableCheck } from './table-check.js'
 import { SegmentCheck } from './segment-check.js'
 import { segmentCount, surveySegments } from './survey.js'
@@ -48,7 +49,7 @@ export interface FlightCheck {
   bytes: number
   /** Keys that were zeroed in it. */
   redactions: number
-  /** Only where something was found. */
+  /** Only where something was found; null, too, of a file too large to be looked through. */
   readable: Readable | null
 }
 
@@ -60,7 +61,8 @@ export interface CheckOptions {
 
 /**
  * Checks the flight file at `path`, as it is at this moment where it is being recorded.
- * Errors: Fault GL-FLIGHT-02 of a newer format, 05 not to be opened; damage is a finding, never an error.
+ * Errors: Fault GL-FLIGHT-01 not a flight, 02 of a newer format, 05 not to be opened, 07 nothing in it yet; damage is
+ * a finding, never an error.
  */
 export async function checkFlight(path: string, options: CheckOptions = {}): Promise<FlightCheck> {
   const check: FlightCheck = {
@@ -75,14 +77,16 @@ export async function checkFlight(path: string, options: CheckOptions = {}): Pro
     redactions: 0,
     readable: null,
   }
-  const note = (part: Part, subject: string | number, problem: string): void => {
+  const note: Note = (part, subject, problem) => {
     check.findings.push({ part, subject: String(subject), problem })
   }
   for (const problem of problemsOfHeader(path)) note('header', '', problem)
-  await readThrough(path, check, note, options)
-  if (check.findings.length > 0) check.readable = await readableOf(path, check, options)
-  if (check.readable?.segments === 0 && check.id === null)
+  const state = await readThrough(path, check, note, options)
+  if (check.findings.length > 0) check.readable = await readableOf(path, check, note, options)
+  if (check.readable?.segments === 0 && check.id === null) {
+    if (state === 'unmade') throw unmadeFault(path)
     throw notAFlightFault(path, `nothing of a flight is in it (${findingText(check.findings[0]!)})`)
+  }
   return check
 }
 
@@ -90,44 +94,29 @@ function problemsOfHeader(path: string): string[] {
   try {
     const { size } = statSync(path)
     // The first page is in the -wal until that is taken into the file.
-    if (!existsSync(`${path}-wal`)) return headerProblems(firstBytes(path), size, false)
-    return headerProblems(
-      PageImage.read(path).page(1)?.subarray(0, HEADER_BYTES) ?? new Uint8Array(0),
-      size,
-      true,
-    )
+    const header = PageImage.firstPage(path).subarray(0, HEADER_BYTES)
+    return headerProblems(header, size, existsSync(`${path}-wal`))
   } catch (cause) {
-    throw unreadableFault(path, cause)
+    throw cause instanceof Fault ? cause : unreadableFault(path, cause)
   }
 }
 
-function firstBytes(path: string): Uint8Array {
-  const header = new Uint8Array(HEADER_BYTES)
-  const file = openSync(path, 'r')
-  try {
-    return header.subarray(0, readSync(file, header, 0, HEADER_BYTES, 0))
-  } finally {
-    closeSync(file)
-  }
-}
-
-type Note = (part: Part, subject: string | number, problem: string) => void
-
-/** Reads all of it as a reader would. What SQLite refuses is a finding, and the end. */
+/** Reads all of it as a reader would, if it has tables. What SQLite refuses is a finding, and the end. */
 async function readThrough(
   path: string,
   check: FlightCheck,
   note: Note,
   options: CheckOptions,
-): Promise<void> {
+): Promise<'made' | 'unmade'> {
   let db: Sqlite | undefined
   try {
     db = await Sqlite.open(path, 'read')
     await db.run('BEGIN')
+    if (await isUnmade(db)) return 'unmade'
     await checkVersion(db, path, check)
     await checkStructure(db, note)
-    // With other names of columns nothing can be said of what is in them.
-    await checkSchema(db)
+    // With other names of columns nothing can be said of what is in them; the structure's findings name the table.
+    if (!(await hasOwnColumns(db))) return 'made'
     const tables = new TableCheck(db, note)
     await tables.read()
     check.id = tables.flight === undefined ? null : String(tables.flight['id'])
@@ -148,10 +137,12 @@ async function readThrough(
     if (error instanceof Fault || options.signal?.aborted === true) throw error
     if (errnoOf(error) === '' && !(error instanceof RangeError)) throw error
     if (isRefused(error) && check.findings.length === 0) throw unreadableFault(path, error)
-    note('structure', '', `SQLite cannot read it: ${reasonOf(error)}`)
+    const who = error instanceof RangeError ? '' : 'SQLite cannot read it: '
+    note('structure', '', who + reasonOf(error))
   } finally {
     await db?.close().catch(() => {})
   }
+  return 'made'
 }
 
 /** Not what the file holds, but who asks for it. */
@@ -161,12 +152,30 @@ function isRefused(error: unknown): boolean {
   )
 }
 
-/** Of a newer format nothing can be said; but one bit in the number is damage, which the header's findings have. */
+/** No program will have got so far; a higher number is damage. */
+const MAX_VERSION = 255
+
+/**
+ * Of a newer format nothing can be said, whatever else of its header is not as in ours; but where all else is ours, it is
+ * the number that is damaged, and the header's findings have it.
+ */
 async function checkVersion(db: Sqlite, path: string, { findings }: FlightCheck): Promise<void> {
-  const [row] = await db.all('SELECT user_version AS version FROM pragma_user_version')
+  const [row] = await db.all(
+    'SELECT application_id AS application, user_version AS version FROM pragma_application_id, pragma_user_version',
+  )
   const version = Number(row?.['version'])
-  if (version > FORMAT_VERSION && version < 100 && findings.length === 1 && (await hasOtherTables(db)))
-    throw newerFault(path, version, FORMAT_VERSION)
+  if (row?.['application'] !== APPLICATION_ID || version <= FORMAT_VERSION || version > MAX_VERSION) return
+  if (findings.length > 1 || (await hasOtherTables(db))) throw newerFault(path, version, FORMAT_VERSION)
+}
+
+async function hasOwnColumns(db: Sqlite): Promise<boolean> {
+  try {
+    await checkSchema(db)
+    return true
+  } catch (error) {
+    if (error instanceof RangeError) return false
+    throw error
+  }
 }
 
 async function hasOtherTables(db: Sqlite): Promise<boolean> {
@@ -217,9 +226,12 @@ async function makeSchema(): Promise<SqlRow[]> {
 async function readableOf(
   path: string,
   check: FlightCheck,
+  note: Note,
   { onProgress, signal }: CheckOptions,
-): Promise<Readable> {
-  const found = findRows(PageImage.read(path))
+): Promise<Readable | null> {
+  const image = imageOf(path, note)
+  if (image === undefined) return null
+  const found = findRows(image)
   if (check.id === null && found.flight !== undefined) check.id = String(found.flight['id'])
   const readable: Readable = {
     whole: 0,
@@ -239,6 +251,17 @@ async function readableOf(
       readable.seconds = (readable.seconds ?? 0) + secondsWithin(found, firstUs, lastUs)
   }
   return readable
+}
+
+/** Undefined where the file is too large, which is a finding among those that there are already. */
+function imageOf(path: string, note: Note): PageImage | undefined {
+  try {
+    return PageImage.read(path)
+  } catch (error) {
+    if (!(error instanceof Fault) || error.code !== TOO_LARGE_CODE) throw unreadableFault(path, error)
+    note('structure', '', `${error.found}: what can be read of it was not looked for`)
+    return undefined
+  }
 }
 
 /** How long a segment lasts in the flight (s): a recording can have a few frames with absurd times. */

@@ -7,13 +7,16 @@ import { FLIGHT_SUFFIX, PARTIAL_SUFFIX } from '../vault/vault.js'
 import type { Vault } from '../vault/vault.js'
 
 const DAMAGED_SUFFIX = '.damaged'
-/** What belongs to a flight that somebody has open. */
-const OPEN_SUFFIXES = [`${FLIGHT_SUFFIX}-wal`, `${FLIGHT_SUFFIX}-shm`]
+/** What SQLite has beside a file that is open, or was when the power went: a part of that file. */
+const PART_SUFFIXES = [FLIGHT_SUFFIX, FLIGHT_SUFFIX + DAMAGED_SUFFIX].flatMap((suffix) => [
+  `${suffix}-wal`,
+  `${suffix}-shm`,
+])
 
 /** A line each, with what to do. */
 export function leftovers(vault: Vault): string[] {
   const inFlights = readdirSync(vault.flightsDir)
-    .filter((name) => !name.endsWith(FLIGHT_SUFFIX) && !OPEN_SUFFIXES.some((suffix) => name.endsWith(suffix)))
+    .filter((name) => !name.endsWith(FLIGHT_SUFFIX) && !PART_SUFFIXES.some((suffix) => name.endsWith(suffix)))
     .map((name) => join(vault.flightsDir, name))
   const tails = readdirSync(vault.dir)
     .filter((name) => name.endsWith(DAMAGED_SUFFIX))

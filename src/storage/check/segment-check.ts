@@ -13,11 +13,9 @@ import { FRAME } from '../segment/records.js'
 import type { Records } from '../segment/records.js'
 import { decodeSegment, groupAt, inflatePiece } from '../segment/segment.js'
 import { TIMESTAMP_BYTES } from '../import/tlog.js'
-import type { Finding } from './finding.js'
+import type { Note } from './finding.js'
 import { pieceOf } from './survey.js'
 import type { TableCheck } from './table-check.js'
-
-type Note = (part: Finding['part'], subject: string | number, problem: string) => void
 
 export class SegmentCheck {
   pieces = 0
@@ -32,13 +30,14 @@ export class SegmentCheck {
   readonly #senders = new Map<string, number>()
   /** Of the recording that was imported, where it can be put back. */
   #source: Hash | undefined
-  #allDecoded = true
+  #allDecoded: boolean
 
   constructor(db: Sqlite, tables: TableCheck, note: Note) {
     this.#db = db
     this.#tables = tables
     this.#note = note
-    const { flight } = tables
+    const { flight, incomplete } = tables
+    this.#allDecoded = !incomplete.has('segment')
     if (typeof flight?.['source_sha256'] === 'string' && flight['redactions'] === 0)
       this.#source = createHash('sha256')
   }
@@ -71,11 +70,7 @@ export class SegmentCheck {
   /** The pieces of a segment; undefined where one is not as it was written. */
   async #piecesOf(row: SqlRow): Promise<SqlRow[] | undefined> {
     const id = Number(row['id'])
-    const next = this.#tables.segments.find((each) => each['id'] === id + 1)
-    const rows = await this.#rows(id, [
-      Number(row['first_piece']),
-      Number(next?.['first_piece'] ?? Number.MAX_SAFE_INTEGER),
-    ])
+    const rows = await this.#rows(row)
     if (rows === undefined) return undefined
     this.pieces += rows.length
     const hash = createHash('sha256')
@@ -99,12 +94,24 @@ export class SegmentCheck {
     return whole ? rows : undefined
   }
 
-  async #rows(segment: number, [first, end]: [number, number]): Promise<SqlRow[] | undefined> {
+  /** Those up to the next segment's first; where the row that names that is damaged, those that say they are its own. */
+  async #rows(row: SqlRow): Promise<SqlRow[] | undefined> {
+    const { segments, flight } = this.#tables
+    const id = Number(row['id'])
+    const first = Number(row['first_piece'])
+    const next = segments.find((each) => Number(each['id']) > id)
+    const end = Number(next?.['first_piece'] ?? Number.MAX_SAFE_INTEGER)
+    const isEnd = next === undefined ? flight?.['segments'] === id : next['id'] === id + 1
+    const own = isEnd ? '' : 'AND segment = ?'
     try {
-      return await this.#db.all('SELECT * FROM piece WHERE id >= ? AND id < ? ORDER BY id', [first, end])
+      return await this.#db.all(`SELECT * FROM piece WHERE id >= ? AND id < ? ${own} ORDER BY id`, [
+        first,
+        end,
+        ...(isEnd ? [] : [id]),
+      ])
     } catch (error) {
       if (errnoOf(error) === '') throw error
-      this.#note('segment', segment, `its pieces, from ${first} on, cannot all be read: ${reasonOf(error)}`)
+      this.#note('segment', id, `its pieces, from ${first} on, cannot all be read: ${reasonOf(error)}`)
       return undefined
     }
   }
@@ -179,7 +186,7 @@ export class SegmentCheck {
   }
 
   #holdFlight(): void {
-    const { flight, components, gaps, events } = this.#tables
+    const { flight, components, gaps, events, incomplete } = this.#tables
     if (flight === undefined) return
     const hold = (what: string, said: unknown, held: number | string): void => {
       if (said !== held)
@@ -191,12 +198,11 @@ export class SegmentCheck {
       flight['source_format'] === 'tlog' && flight['source_sha256'] !== null
         ? TIMESTAMP_BYTES * this.frames
         : 0
-    hold(
-      'bytes that came in (framed, noise and lost)',
-      flight['bytes_in'],
-      this.framedBytes + this.noiseBytes + prefixes + lost,
-    )
-    hold('bytes that were lost (in gaps)', flight['bytes_lost'], lost)
+    if (!incomplete.has('gap')) {
+      const cameIn = this.framedBytes + this.noiseBytes + prefixes + lost
+      hold('bytes that came in (framed, noise and lost)', flight['bytes_in'], cameIn)
+      hold('bytes that were lost (in gaps)', flight['bytes_lost'], lost)
+    }
     for (const row of components) {
       const { link, sysid, compid } = row
       hold(

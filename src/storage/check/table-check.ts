@@ -5,9 +5,7 @@ import { errnoOf, reasonOf } from '../../base/fault.js'
 import { anchorOf, eventOf, flightOf, gapOf } from '../flight/flight-tables.js'
 import { isIntact, valuesCrc32 } from '../flight/row-checksum.js'
 import type { Sqlite, SqlRow } from '../flight/sqlite.js'
-import type { Finding } from './finding.js'
-
-type Note = (part: Finding['part'], subject: string | number, problem: string) => void
+import type { Note } from './finding.js'
 
 /** Tables that the flight's row counts, and in which column. */
 const COUNTED: Readonly<Record<string, string>> = {
@@ -36,6 +34,10 @@ export class TableCheck {
   events: SqlRow[] = []
   /** Rows of `message_group` by segment, in order of their numbers. */
   readonly groups = new Map<number, SqlRow[]>()
+  /** Tables of which rows are missing or damaged: what they add up to says nothing. */
+  readonly incomplete = new Set<string>()
+  /** Ids of the rows of `segment`, damaged ones too. */
+  #segmentIds = new Set<number>()
   readonly #db: Sqlite
   readonly #note: Note
 
@@ -45,9 +47,9 @@ export class TableCheck {
   }
 
   async read(): Promise<void> {
-    const flights = await this.#rows('flight')
+    const flights = await this.#all('SELECT * FROM flight', 'flight')
     if (flights.length !== 1) this.#note('table', 'flight', `it has ${flights.length} rows, not 1`)
-    this.flight = flights[0]
+    this.flight = this.#intact('flight', flights)[0]
     this.segments = await this.#counted('segment')
     this.components = await this.#counted('component')
     await this.#counted('crc_mismatch')
@@ -58,23 +60,26 @@ export class TableCheck {
   }
 
   async #counted(table: string): Promise<SqlRow[]> {
-    const rows = await this.#rows(table)
+    const rows = await this.#all(`SELECT * FROM ${table}`, table)
     const count = this.flight?.[COUNTED[table]!]
-    if (this.flight !== undefined && rows.length !== count)
+    if (this.flight !== undefined && rows.length !== count) {
+      this.incomplete.add(table)
       this.#note('table', table, `it has ${rows.length} rows, not ${String(count)}`)
+    }
     if (NUMBERED.includes(table) && rows.some((row, i) => row['id'] !== i + 1))
       this.#note('table', table, 'its rows are not numbered from 1 without holes')
-    return rows
+    if (table === 'segment') this.#segmentIds = new Set(rows.map(({ id }) => Number(id)))
+    return this.#intact(table, rows)
   }
 
-  /** The rows of a table that are as they were written; the others are noted. */
-  async #rows(table: string): Promise<SqlRow[]> {
-    const rows = await this.#all(`SELECT * FROM ${table}`, table)
+  /** Those rows of a table that are as they were written; the others are noted. */
+  #intact(table: string, rows: readonly SqlRow[]): SqlRow[] {
     return rows.filter((row) => {
       const problem = isIntact(row) ? meaningProblem(table, row) : 'it is not as it was written'
-      if (problem !== undefined)
-        this.#note('table', table, `row ${String(Object.values(row)[0])}: ${problem}`)
-      return problem === undefined
+      if (problem === undefined) return true
+      this.incomplete.add(table)
+      this.#note('table', table, `row ${String(Object.values(row)[0])}: ${problem}`)
+      return false
     })
   }
 
@@ -91,9 +96,9 @@ export class TableCheck {
       if (valuesCrc32(own.flatMap((row) => Object.values(row))) !== crc)
         this.#note('table', 'message_group', `its rows of segment ${Number(id)} are not as they were written`)
     }
-    const known = new Set(this.segments.map(({ id }) => Number(id)))
     for (const segment of this.groups.keys())
-      if (!known.has(segment)) this.#note('table', 'message_group', `it has rows of a segment ${segment}`)
+      if (!this.#segmentIds.has(segment))
+        this.#note('table', 'message_group', `it has rows of a segment ${segment}`)
   }
 
   /** What SQLite refuses to read of one table must not keep us from the others. */
@@ -102,6 +107,7 @@ export class TableCheck {
       return await this.#db.all(sql)
     } catch (error) {
       if (errnoOf(error) === '') throw error
+      this.incomplete.add(table)
       this.#note('table', table, `it cannot be read: ${reasonOf(error)}`)
       return []
     }

@@ -58,6 +58,18 @@ export function unreadableFault(path: string, cause: unknown): Fault {
   })
 }
 
+/** A file whose tables are not made yet: a station is about to, or the power went before. */
+export function unmadeFault(path: string): Fault {
+  return new Fault({
+    code: 'GL-FLIGHT-07',
+    op: 'check',
+    subject: path,
+    found: 'nothing was written into it yet',
+    hint: "Its records lie in the vault's tails until the next start of the station, which puts them into it. Leave it where it is.",
+    recovery: 'user',
+  })
+}
+
 /** Nothing at all was found in a file that should be salvaged. */
 export function nothingLeftFault(path: string): Fault {
   return new Fault({

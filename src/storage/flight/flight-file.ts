@@ -132,7 +132,8 @@ export class FlightFile {
   }
 }
 
-async function isUnmade(db: Sqlite): Promise<boolean> {
+/** Whether the tables are not made yet. */
+export async function isUnmade(db: Sqlite): Promise<boolean> {
   const [row] = await db.all(
     'SELECT application_id AS application, (SELECT count(*) FROM sqlite_master) AS tables FROM pragma_application_id',
   )
