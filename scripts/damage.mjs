@@ -4,6 +4,7 @@
  * src/simulator/damage.ts, which the tests of the splitter use too. Runs what is built: scripts/build.mjs first.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { createSplitter } from '../dist/link/frame-splitter.js'
 import { msgidAt } from '../dist/link/frame.js'
@@ -38,7 +39,8 @@ with the offset of the frame's first byte in the file that was read and in the o
 Example: node scripts/damage.mjs flight.tlog --loss 0.002 --seed 7 --out damaged.raw --report intact.json`,
   )
 
-program.action((path, options) => {
+program.action((path, options, command) => {
+  if (resolve(path) === resolve(options.out)) command.error('error: --out is the stream itself')
   const file = read(path)
   const format = options.format === 'auto' ? formatOf(file) : options.format
   const wire = readWire(file, format === 'tlog' ? TIMESTAMP_BYTES : 0, options.keepTimestamps === true)

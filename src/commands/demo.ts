@@ -2,11 +2,12 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { Fault } from '../base/fault.js'
+import { makeFolder } from '../base/make-folder.js'
 import { simulate } from '../simulator/simulate.js'
 import type { SimulationResult } from '../simulator/simulate.js'
 import { EXIT_CODE } from './exit-code.js'
@@ -31,7 +32,7 @@ export function demoCommand(): Command {
 
 async function demo(options: { dir?: string }): Promise<void> {
   const dir = options.dir ?? mkdtempSync(join(tmpdir(), 'groundlock-demo-'))
-  mkdirSync(dir, { recursive: true })
+  makeFolder(dir)
   const paths = {
     device: join(dir, 'radio'),
     wire: join(dir, 'wire'),

@@ -85,7 +85,7 @@ Formats:
 A line of jsonl is {"meta":{…},"data":{…}}, named as pymavlink's mavlogdump --format json has it. In meta: type (the
 message's name), msgId, mavlink (1 or 2), signed, link, srcSystem, srcComponent, seq, recv_time_us (the receive clock), and
 timestamp (UTC, seconds since 1970 with microseconds; null where it is not known). In data: the fields by their MAVLink
-names, arrays as arrays. 64-bit integers are always strings ("0" too: a JSON number is exact only to 2^53), NaN and the
+names, arrays as arrays. 64-bit fields are always strings ("0" too: a JSON number is exact only to 2^53), NaN and the
 infinities the strings "NaN", "Infinity", "-Infinity"; a float has the shortest text that reads back to it; bytes of a
 text that are no UTF-8 are \\xe4 as in csv. A message that no definition knows is UNKNOWN_ and its id, with payload_hex.
 
@@ -175,11 +175,13 @@ function absentFault(id: string, what: string, hint: string): Fault {
 
 function msgidsOf(names: string): number[] {
   const { byName } = loadDialect()
-  return names.split(',').map((name) => {
+  return names.split(',').map((each) => {
+    const name = each.trim()
     const known = byName.get(name.toUpperCase())?.msgid
     const numbered = /^(?:UNKNOWN_)?(\d{1,8})$/i.exec(name)?.[1]
     if (known !== undefined) return known
     if (numbered !== undefined) return Number(numbered)
+    if (name === '') throw new InvalidArgumentError('They are names or numbers, separated by commas.')
     const nearest = [...byName.keys()].toSorted((a, b) => editDistance(a, name) - editDistance(b, name))[0]
     throw new InvalidArgumentError(`There is no message ${name}; the nearest is ${nearest}.`)
   })

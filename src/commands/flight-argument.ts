@@ -4,7 +4,7 @@
 import { existsSync } from 'node:fs'
 import { Option } from 'commander'
 import { DEFAULT_VAULT_DIR } from '../base/defaults.js'
-import { notAFlightFault } from '../storage/flight/flight-fault.js'
+import { unmadeFault } from '../storage/flight/flight-fault.js'
 import { findFlight } from '../storage/flight/flight-lookup.js'
 import { FlightReader } from '../storage/flight/flight-reader.js'
 import { snapshotTails } from '../storage/tail/tail-reader.js'
@@ -23,7 +23,7 @@ export function flightFileOf(vaultDir: string, word: string): { name: string; pa
   const name = findFlight(vault, snapshotTails(vault), word)
   const path = vault.flightPath(name)
   if (existsSync(path)) return { name, path }
-  throw notAFlightFault(path, 'it has no file yet: what came in so far lies in the tails')
+  throw unmadeFault(path)
 }
 
 export function vaultOption(): Option {

@@ -34,7 +34,8 @@ Example: groundlock salvage /media/usb/flight.glk --out ./salvaged.glk`,
     .action(salvage)
 }
 
-async function salvage(word: string, options: Options): Promise<void> {
+async function salvage(word: string, options: Options, command: Command): Promise<void> {
+  if (options.out === '-') command.error('error: --out is a file: a flight file is not written to a pipe')
   const { name, path } = flightFileOf(options.vault, word)
   const progress = createProgressLine(`salvaging ${name}`)
   const salvaged = await interruptible((signal) =>

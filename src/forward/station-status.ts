@@ -1,9 +1,10 @@
 /**
  * Station status: what a running station says of itself, in its status file, on its socket and once a minute in the log.
  */
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { renameSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { Fault, reasonOf } from '../base/fault.js'
+import { makeFolder } from '../base/make-folder.js'
 
 /** Where the bytes of a link went: in = framed + noise + lost + outside + held. */
 export interface LinkStatus {
@@ -54,7 +55,7 @@ export interface StationStatus {
 /** Makes the folder of the status file and the socket, if it is not there. Errors: a Fault. */
 export function makeRunDir(dir: string): void {
   try {
-    mkdirSync(dir, { recursive: true, mode: 0o750 })
+    makeFolder(dir, 0o750)
   } catch (cause) {
     throw new Fault({
       code: 'GL-STATION-03',
@@ -70,7 +71,7 @@ export function makeRunDir(dir: string): void {
 
 /** Replaces the status file whole, so that a reader never sees half of one. It is not flushed: after a power cut it means nothing. */
 export function writeStatusFile(path: string, status: StationStatus): void {
-  mkdirSync(dirname(path), { recursive: true })
+  makeFolder(dirname(path))
   writeFileSync(`${path}.new`, `${JSON.stringify(status, null, 1)}\n`, { mode: 0o640 })
   renameSync(`${path}.new`, path)
 }

@@ -15,7 +15,7 @@ export function notAFlightFault(path: string, found: string, cause?: unknown): F
     op: 'read',
     subject: path,
     found,
-    hint: 'A flight is a file that `run` or `import` made. Take this one out of the vault.',
+    hint: 'A flight is a file that `run` or `import` made. If this was one, `groundlock salvage` copies out what it still holds;\nanother file is better kept elsewhere than in the vault.',
     recovery: 'user',
     cause,
   })
@@ -62,10 +62,12 @@ export function unreadableFault(path: string, cause: unknown): Fault {
 export function unmadeFault(path: string): Fault {
   return new Fault({
     code: 'GL-FLIGHT-07',
-    op: 'check',
+    op: 'read',
     subject: path,
     found: 'nothing was written into it yet',
-    hint: "Its records lie in the vault's tails until the next start of the station, which puts them into it. Leave it where it is.",
+    hint:
+      "Its records lie in the vault's tails: a station that runs writes them into it within minutes, else the next start of one\n" +
+      'does. Leave it where it is, and try again when the flight is over.',
     recovery: 'user',
   })
 }

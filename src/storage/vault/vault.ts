@@ -11,7 +11,6 @@ import {
   closeSync,
   constants,
   fsyncSync,
-  mkdirSync,
   openSync,
   readFileSync,
   readdirSync,
@@ -20,6 +19,7 @@ import {
 } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { DEFAULT_STATION } from '../../base/defaults.js'
+import { makeFolder } from '../../base/make-folder.js'
 import { Fault, errnoOf, reasonOf } from '../../base/fault.js'
 
 /** Ending of a flight file, and of one that is still being made by an import. */
@@ -51,7 +51,7 @@ export class Vault {
   static openOrCreate(dir: string): Vault {
     const vault = new Vault(dir)
     try {
-      const made = mkdirSync(resolve(vault.flightsDir), { recursive: true, mode: 0o750 })
+      const made = makeFolder(vault.flightsDir, 0o750)
       if (made !== undefined) syncNames(made, vault.flightsDir)
       accessSync(vault.dir, constants.W_OK)
       accessSync(vault.flightsDir, constants.W_OK)
