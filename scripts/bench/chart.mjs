@@ -8,7 +8,7 @@ import { digits, goalText } from './table.mjs'
 const ROW_HEIGHT = 30
 const LABEL_WIDTH = 470
 const BAR_WIDTH = 300
-const VALUE_WIDTH = 190
+const VALUE_WIDTH = 240
 const TOP = 56
 
 /** Bars end here: what is better than the goal by more is written, not drawn (times the goal). */
@@ -39,7 +39,7 @@ function barOf(row, y) {
   const value = judgedOf(row)
   const times = goal.atLeast === undefined ? goal.atMost / value : value / goal.atLeast
   const length = (Math.min(times, MOST_TIMES) / MOST_TIMES) * BAR_WIDTH
-  const unit = row.ratio !== null && goal.of !== 'ours' ? '' : ` ${row.unit}`
+  const unit = (row.ratio !== null && goal.of !== 'ours') || row.unit === '' ? '' : ` ${row.unit}`
   return [
     text(LABEL_WIDTH - 10, y + 17, escaped(what), 'text-anchor="end"'),
     `<rect x="${LABEL_WIDTH}" y="${y + 5}" width="${length.toFixed(1)}" height="${ROW_HEIGHT - 12}" rx="2" fill="${met ? '#2f7d5b' : '#c2572b'}"/>`,
