@@ -182,7 +182,7 @@ test.each([
   const { code, stderr } = run('check', 'begun')
   expect(code).toBe(EXIT_CODE.fault)
   expect(stderr).toMatch(/^GL-FLIGHT-07 /)
-  expect(stderr).toContain('until the next start of the station')
+  expect(stderr).toContain('Leave it where it is')
   expect(stderr).not.toContain('out of the vault')
 })
 
