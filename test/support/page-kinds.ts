@@ -26,6 +26,7 @@ export function meaninglessBytes(file: Buffer): Map<number, string> {
     const cells = file.readUInt16BE(head + 3)
     const pointers = head + (isLeaf ? 8 : 12)
     mark(pointers + 2 * cells, start + file.readUInt16BE(head + 5), 'free space of a page')
+    if (isLeaf) for (const at of fragments(file, head, start)) mark(at, at + 1, 'free space of a page')
     for (let free = file.readUInt16BE(head + 1); free !== 0; free = file.readUInt16BE(start + free))
       mark(start + free + 4, start + free + file.readUInt16BE(start + free + 2), 'free space of a page')
     for (let cell = 0; cell < cells; cell++) {
@@ -41,9 +42,7 @@ export function meaninglessBytes(file: Buffer): Map<number, string> {
     const id = idPlace(file, headerAt)
     if (id !== undefined) mark(id, id + 1, 'type of an id, which SQLite does not store in its row')
     if (length <= PAGE_BYTES - 35) return
-    const least = Math.floor(((PAGE_BYTES - 12) * 32) / 255) - 23
-    const more = least + ((length - least) % (PAGE_BYTES - 4))
-    const local = more <= PAGE_BYTES - 35 ? more : least
+    const local = localBytes(length, PAGE_BYTES - 35)
     let left = length - local
     for (let page = file.readUInt32BE(headerAt + local); page !== 0;) {
       const start = (page - 1) * PAGE_BYTES
@@ -55,6 +54,43 @@ export function meaninglessBytes(file: Buffer): Map<number, string> {
   }
   for (const root of [1, ...rootPages(file)]) walk(root)
   return kinds
+}
+
+/**
+ * Bytes between a leaf's cells and free blocks that are too few to be a block: as many as the page's header says
+ * ("fragmented free bytes"), else none is known to be one.
+ */
+function fragments(file: Buffer, head: number, start: number): number[] {
+  const used = new Set<number>()
+  const use = (from: number, to: number): void => {
+    for (let at = from; at < to; at++) used.add(at)
+  }
+  for (let cell = 0; cell < file.readUInt16BE(head + 3); cell++) {
+    const at = start + file.readUInt16BE(head + 8 + 2 * cell)
+    use(at, Math.max(at + 4, cellEnd(file, at, file[head] === 0x0d)))
+  }
+  for (let free = file.readUInt16BE(head + 1); free !== 0; free = file.readUInt16BE(start + free))
+    use(start + free, start + free + file.readUInt16BE(start + free + 2))
+  const first = start + file.readUInt16BE(head + 5)
+  const unused = Array.from({ length: start + PAGE_BYTES - first }, (_, i) => first + i).filter(
+    (at) => !used.has(at),
+  )
+  return unused.length === file[head + 7] ? unused : []
+}
+
+/** Where a leaf's cell ends: of a table, with an id, or of an index. */
+function cellEnd(file: Buffer, at: number, isTable: boolean): number {
+  const [length, behind] = varint(file, at)
+  const payload = isTable ? varint(file, behind)[1] : behind
+  const most = isTable ? PAGE_BYTES - 35 : Math.floor(((PAGE_BYTES - 12) * 64) / 255) - 23
+  return length <= most ? payload + length : payload + localBytes(length, most) + 4
+}
+
+/** Bytes of a payload that stand in the cell of a page where the rest does not fit. */
+function localBytes(length: number, most: number): number {
+  const least = Math.floor(((PAGE_BYTES - 12) * 32) / 255) - 23
+  const more = least + ((length - least) % (PAGE_BYTES - 4))
+  return more <= most ? more : least
 }
 
 /** Where the type of a row's first column stands, if it is NULL: an id, which stands before the row. */
