@@ -8,7 +8,11 @@ const tally: Reporter = {
     const count = (state: string) => tests.filter((test) => test.result().state === state).length
     // A file that did not even load has no failed test, so it counts by itself; so does an error outside any test.
     const unloaded = modules.filter((module) => module.errors().length > 0).length
-    const failed = count('failed') + count('pending') + unloaded + errors.length
+    // Nor has one whose preparation failed: its tests are skipped.
+    const unprepared = modules
+      .flatMap((module) => [...module.children.allSuites()])
+      .filter((suite) => suite.errors().length > 0).length
+    const failed = count('failed') + count('pending') + unloaded + unprepared + errors.length
     console.log(`\n${count('passed')} passed, ${failed} failed, ${count('skipped')} skipped`)
   },
 }
