@@ -8,7 +8,7 @@
  * Counted is from the station's start (its two tails made) to the closed flight, all of it synced. The rates are
  * measured side by side, each on its own device. Never by /proc/self/io: that says what was asked, not what was written.
  *
- * npm run soak:device [-- --seconds 600 --rate 3400 --rate 92160 --mount commit=60 --json]
+ * npm run soak:device [-- --seconds 600 --rate 3400 --rate 92160 --mount commit=60 --block 1024 --json]
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -32,12 +32,15 @@ const { values: options } = parseArgs({
     seconds: { type: 'string', default: '600' },
     rate: { type: 'string', multiple: true, default: Object.keys(GOALS) },
     mount: { type: 'string', default: 'defaults' },
+    block: { type: 'string', default: '4096' },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 })
 if (options.help) {
-  console.log('npm run soak:device [-- --seconds 600 --rate 3400 --rate 92160 --mount commit=60 --json]')
+  console.log(
+    'npm run soak:device [-- --seconds 600 --rate 3400 --rate 92160 --mount commit=60 --block 1024 --json]',
+  )
   process.exit(0)
 }
 const unable = whyNoLoopDevice()
@@ -58,7 +61,12 @@ process.exitCode = rows.every(({ met }) => met) ? 0 : 1
 
 async function measure(rate) {
   const own = join(dir, String(rate))
-  const disk = createLoopDevice({ dir: own, bytes: DISK_BYTES, mountOptions: options.mount })
+  const disk = createLoopDevice({
+    dir: own,
+    bytes: DISK_BYTES,
+    blockBytes: options.block,
+    mountOptions: options.mount,
+  })
   try {
     const link = join(own, 'radio')
     const source = await startSource({ rate, seconds, periodMs: PIECE_MS, links: [link] })

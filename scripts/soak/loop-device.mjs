@@ -31,8 +31,8 @@ export function whyNoLoopDevice() {
   return undefined
 }
 
-/** Makes one of `bytes` and mounts it at DIR/disk. Errors: those of the programs; nothing is left behind. */
-export function createLoopDevice({ dir, bytes, mountOptions = 'defaults' }) {
+/** Makes one of `bytes` in blocks of `blockBytes` and mounts it at DIR/disk. Errors: those of the programs; nothing is left behind. */
+export function createLoopDevice({ dir, bytes, blockBytes = 4096, mountOptions = 'defaults' }) {
   mkdirSync(dir, { recursive: true })
   const image = join(dir, 'image')
   const mountPoint = join(dir, 'disk')
@@ -40,7 +40,7 @@ export function createLoopDevice({ dir, bytes, mountOptions = 'defaults' }) {
   truncateSync(image, bytes)
   mkdirSync(mountPoint)
   // The tables of inodes at once: else the kernel writes them behind, for minutes, and it would count.
-  run('mkfs.ext4', '-q', '-E', 'lazy_itable_init=0,lazy_journal_init=0', image)
+  run('mkfs.ext4', '-q', '-b', blockBytes, '-E', 'lazy_itable_init=0,lazy_journal_init=0', image)
   const device = run('losetup', '--find', '--show', image)
   let mounted = false
   const end = () => {

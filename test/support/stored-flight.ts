@@ -23,7 +23,8 @@ export interface StoredFlight {
 export async function storeFlight(vault: Vault, flight: StoredFlight): Promise<string> {
   const head = { ...HEAD, ...flight.head }
   const { byId } = loadDialect()
-  const writer = await FlightWriter.create(vault.flightPath(head.id), head, 'each commit')
+  const path = vault.flightPath(head.id)
+  let writer = flight.segments.length === 0 ? await FlightWriter.create(path, head) : undefined
   const tally = new Tally(byId)
   let bytesIn = 0
   const bytesLost = (flight.happened?.gaps ?? []).reduce((sum, { bytes }) => sum + bytes, 0)
@@ -42,8 +43,11 @@ export async function storeFlight(vault: Vault, flight: StoredFlight): Promise<s
       firstChunk: i + 1,
       lastChunk: i + 1,
     }
-    await writer.commit(commit, tally.figures, { bytesIn: bytesIn + bytesLost, bytesLost, redactions: 0 })
+    const totals = { bytesIn: bytesIn + bytesLost, bytesLost, redactions: 0 }
+    if (writer === undefined) writer = await FlightWriter.begin(path, head, commit, tally.figures, totals)
+    else await writer.commit(commit, tally.figures, totals)
   }
+  if (writer === undefined) return head.id
   if (flight.open === true) {
     await writer.release()
     return head.id

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { loadDialect } from '../../src/mavlink/dialect.js'
 import { FlightBuilder } from '../../src/storage/flight/flight-builder.js'
+import type { CommitSink } from '../../src/storage/flight/flight-builder.js'
 import { FlightReader } from '../../src/storage/flight/flight-reader.js'
 import { FlightWriter } from '../../src/storage/flight/flight-writer.js'
 import { Tally } from '../../src/storage/flight/tally.js'
@@ -24,11 +25,7 @@ beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), 'flight-builder-'))
   vault = Vault.openOrCreate(dir)
   const head = { station: 'test-0000', bootId: '', origin: 'live' as const, previousPart: null, openedUs: 1 }
-  writer = await FlightWriter.create(
-    vault.flightPath(ID),
-    { ...head, id: ID, links: ['radio'] },
-    'each commit',
-  )
+  writer = await FlightWriter.create(vault.flightPath(ID), { ...head, id: ID, links: ['radio'] })
 })
 
 afterEach(() => rmSync(dir, { recursive: true }))
@@ -43,7 +40,7 @@ function put(builder: FlightBuilder, count: number): void {
 test('an encoder that is interrupted loses nothing: a retry commits what was cut, and no more', async () => {
   let failures = 1
   const builder = new FlightBuilder(
-    async () => writer,
+    (...all) => writer.commit(...all),
     dialect,
     new Tally(dialect.byId),
     async () => {
@@ -61,11 +58,11 @@ test('an encoder that is interrupted loses nothing: a retry commits what was cut
 
 test('a writer that refuses is asked again, and then nothing is committed twice', async () => {
   let refusals = 2
-  const openWriter = async (): Promise<FlightWriter> => {
+  const commit: CommitSink = async (...all) => {
     if (refusals-- > 0) throw new Error('the card is full')
-    return writer
+    await writer.commit(...all)
   }
-  const builder = new FlightBuilder(openWriter, dialect, new Tally(dialect.byId))
+  const builder = new FlightBuilder(commit, dialect, new Tally(dialect.byId))
   put(builder, 30)
   await expect(builder.cut({ firstChunk: 1, lastChunk: 1 }, TOTALS)).rejects.toThrow('the card is full')
   await expect(builder.retry()).rejects.toThrow('the card is full')

@@ -1,6 +1,6 @@
 /** Flight reader: what a reader of flights may rely on, also while the flight is being recorded. */
 import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { ChunkWriter } from '../../src/storage/tail/chunk.js'
@@ -72,16 +72,6 @@ describe('a flight that is being recorded', () => {
     expect(flight.figures.components).toHaveLength(2)
     expect(await allRecords(flight.segments)).toEqual(linesOfSeconds(7, 8, 9))
     await flight.close()
-  })
-
-  test('is there while its file is, and has no tables yet', async () => {
-    fillTail(0, [1, 2])
-    writeFileSync(vault.flightPath(HEAD.id), '')
-    const flight = await FlightReader.open(vault, 'last')
-    expect(await allRecords(flight.segments)).toEqual(linesOfSeconds(1, 2))
-    await flight.close()
-    writeFileSync(vault.tailPath(0), '')
-    await expect(FlightReader.open(vault, HEAD.id)).rejects.toThrow(/it is empty/)
   })
 
   test('is its segments and, behind them, what only the tails have yet', async () => {

@@ -6,8 +6,7 @@
  */
 import { existsSync, statSync } from 'node:fs'
 import { Fault, errnoOf, reasonOf } from '../../base/fault.js'
-import { newerFault, notAFlightFault, unmadeFault, unreadableFault } from '../flight/flight-fault.js'
-import { isUnmade } from '../flight/flight-file.js'
+import { newerFault, notAFlightFault, unreadableFault } from '../flight/flight-fault.js'
 import { checkSchema } from '../flight/flight-tables.js'
 import { APPLICATION_ID, FORMAT_VERSION, SCHEMA } from '../flight/schema.js'
 import { Sqlite } from '../flight/sqlite.js'
@@ -61,8 +60,7 @@ export interface CheckOptions {
 
 /**
  * Checks the flight file at `path`, as it is at this moment where it is being recorded.
- * Errors: Fault GL-FLIGHT-01 not a flight, 02 of a newer format, 05 not to be opened, 07 nothing in it yet; damage is
- * a finding, never an error.
+ * Errors: Fault GL-FLIGHT-01 not a flight, 02 of a newer format, 05 not to be opened; damage is a finding, never an error.
  */
 export async function checkFlight(path: string, options: CheckOptions = {}): Promise<FlightCheck> {
   const check: FlightCheck = {
@@ -81,12 +79,10 @@ export async function checkFlight(path: string, options: CheckOptions = {}): Pro
     check.findings.push({ part, subject: String(subject), problem })
   }
   for (const problem of problemsOfHeader(path)) note('header', '', problem)
-  const state = await readThrough(path, check, note, options)
+  await readThrough(path, check, note, options)
   if (check.findings.length > 0) check.readable = await readableOf(path, check, note, options)
-  if (check.readable?.segments === 0 && check.id === null) {
-    if (state === 'unmade') throw unmadeFault(path)
+  if (check.readable?.segments === 0 && check.id === null)
     throw notAFlightFault(path, `nothing of a flight is in it (${findingText(check.findings[0]!)})`)
-  }
   return check
 }
 
@@ -101,22 +97,21 @@ function problemsOfHeader(path: string): string[] {
   }
 }
 
-/** Reads all of it as a reader would, if it has tables. What SQLite refuses is a finding, and the end. */
+/** Reads all of it as a reader would. What SQLite refuses is a finding, and the end. */
 async function readThrough(
   path: string,
   check: FlightCheck,
   note: Note,
   options: CheckOptions,
-): Promise<'made' | 'unmade'> {
+): Promise<void> {
   let db: Sqlite | undefined
   try {
     db = await Sqlite.open(path, 'read')
     await db.run('BEGIN')
-    if (await isUnmade(db)) return 'unmade'
     await checkVersion(db, path, check)
     await checkStructure(db, note)
     // With other names of columns nothing can be said of what is in them; the structure's findings name the table.
-    if (!(await hasOwnColumns(db))) return 'made'
+    if (!(await hasOwnColumns(db))) return
     const tables = new TableCheck(db, note)
     await tables.read()
     check.id = tables.flight === undefined ? null : String(tables.flight['id'])
@@ -142,7 +137,6 @@ async function readThrough(
   } finally {
     await db?.close().catch(() => {})
   }
-  return 'made'
 }
 
 /** Not what the file holds, but who asks for it. */

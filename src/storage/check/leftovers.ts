@@ -3,6 +3,7 @@
  */
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { NEW_SUFFIX } from '../flight/flight-writer.js'
 import { FLIGHT_SUFFIX, PARTIAL_SUFFIX } from '../vault/vault.js'
 import type { Vault } from '../vault/vault.js'
 
@@ -29,6 +30,8 @@ function meaningOf(path: string): string {
     return ` was set aside by a station's start: groundlock salvage ${path} --out FILE`
   if (path.endsWith(PARTIAL_SUFFIX))
     return ' is of an import that goes on or was killed: importing it again removes it'
+  if (path.includes(FLIGHT_SUFFIX + NEW_SUFFIX))
+    return " is a flight's file in the making: the station's next start removes it, and its tails hold all of it"
   if (path.endsWith(DAMAGED_SUFFIX)) return ' is what a tail held when a damaged flight was set aside'
   return ' is no flight'
 }

@@ -87,7 +87,7 @@ async function writeCopy(path: string, found: FoundRows, options: SalvageOptions
   const events = valuesOf(found.event).map(eventOf)
   const losses = new Losses(found, known?.links.length)
   const head = known ?? (await headWithoutRow(found))
-  const writer = await FlightWriter.create(path, head, 'at the end')
+  const writer = await FlightWriter.create(path, head)
   try {
     const copy = new Copy(writer, known, events, options)
     for await (const segment of surveySegments(found)) {

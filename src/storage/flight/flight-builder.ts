@@ -5,11 +5,11 @@
  */
 import type { Dialect } from '../../mavlink/dialect.js'
 import type { ClockAnchor, FlightEvent, FlightTotals, Gap, FlightEnd } from './flight.js'
-import type { Commit, FlightWriter } from './flight-writer.js'
+import type { Commit } from './flight-writer.js'
 import { Records } from '../segment/records.js'
 import type { RecordKind } from '../segment/records.js'
 import { encodeSegment } from '../segment/segment.js'
-import type { Tally } from './tally.js'
+import type { Figures, Tally } from './tally.js'
 
 /** A segment is cut when its records reach this (bytes): smaller ones compress worse, larger ones cost memory. */
 export const SEGMENT_BYTES = 1024 * 1024
@@ -20,8 +20,11 @@ export interface ChunkRange {
   lastChunk: number
 }
 
+/** Where a commit goes: all of it gets there or, when it fails, nothing. */
+export type CommitSink = (commit: Commit, figures: Figures, totals: FlightTotals) => Promise<void>
+
 export class FlightBuilder {
-  readonly #openWriter: () => Promise<FlightWriter>
+  readonly #commit: CommitSink
   readonly #dialect: Dialect
   readonly #tally: Tally
   readonly #breathe: () => Promise<void>
@@ -33,14 +36,9 @@ export class FlightBuilder {
   /** What a cut took, until it is committed. */
   #taken: { records: Records; commit: Commit; totals: FlightTotals } | undefined
 
-  /** `openWriter` is called when a writer is needed; `breathe` between the steps of encoding (see `encodeSegment`). */
-  constructor(
-    openWriter: () => Promise<FlightWriter>,
-    dialect: Dialect,
-    tally: Tally,
-    breathe = async (): Promise<void> => {},
-  ) {
-    this.#openWriter = openWriter
+  /** `breathe` is called between the steps of encoding (see `encodeSegment`). */
+  constructor(commit: CommitSink, dialect: Dialect, tally: Tally, breathe = async (): Promise<void> => {}) {
+    this.#commit = commit
     this.#dialect = dialect
     this.#tally = tally
     this.#breathe = breathe
@@ -101,8 +99,7 @@ export class FlightBuilder {
     if (records.count > 0) {
       commit.segment ??= await encodeSegment(records, (msgid) => this.#dialect.byId.get(msgid), this.#breathe)
     }
-    const writer = await this.#openWriter()
-    await writer.commit(commit, this.#tally.figures, totals)
+    await this.#commit(commit, this.#tally.figures, totals)
     records.clear()
     this.#spare = records
     this.#taken = undefined

@@ -58,16 +58,16 @@ export function unreadableFault(path: string, cause: unknown): Fault {
   })
 }
 
-/** A file whose tables are not made yet: a station is about to, or the power went before. */
+/** A flight that has no file yet: its first segment makes it. */
 export function unmadeFault(path: string): Fault {
   return new Fault({
     code: 'GL-FLIGHT-07',
     op: 'read',
     subject: path,
-    found: 'nothing was written into it yet',
+    found: 'the flight has no file yet',
     hint:
-      "Its records lie in the vault's tails: a station that runs writes them into it within minutes, else the next start of one\n" +
-      'does. Leave it where it is, and try again when the flight is over.',
+      "Its records lie in the vault's tails: a station that runs makes the file within minutes, else the next start of one\n" +
+      'does. Leave the tails where they are, and try again when the flight is over.',
     recovery: 'user',
   })
 }

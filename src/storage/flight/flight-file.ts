@@ -44,23 +44,9 @@ export class FlightFile {
 
   /** Errors: Fault GL-FLIGHT-01 not a flight, 02 of a newer format, 03 damaged, 05 not to be opened. */
   static async open(path: string): Promise<OpenedFile> {
-    const opened = await FlightFile.openIfMade(path)
-    if (opened === undefined) throw notAFlightFault(path, 'it is empty')
-    return opened
-  }
-
-  /**
-   * Undefined where the file is there and its tables are not made yet: a station is about to, or the power went before.
-   * Errors: those of `open`.
-   */
-  static async openIfMade(path: string): Promise<OpenedFile | undefined> {
     let db: Sqlite | undefined
     try {
       db = await Sqlite.open(path, 'read')
-      if (await isUnmade(db)) {
-        await db.close()
-        return undefined
-      }
       await checkFormat(db, path)
       const tables = await loadTables(db)
       return { file: new FlightFile(path, db, tables), tables }
@@ -132,18 +118,12 @@ export class FlightFile {
   }
 }
 
-/** Whether the tables are not made yet. */
-export async function isUnmade(db: Sqlite): Promise<boolean> {
-  const [row] = await db.all(
-    'SELECT application_id AS application, (SELECT count(*) FROM sqlite_master) AS tables FROM pragma_application_id',
-  )
-  return row?.['application'] === 0 && row['tables'] === 0
-}
-
 async function checkFormat(db: Sqlite, path: string): Promise<void> {
   const [row] = await db.all(
-    'SELECT application_id AS application, user_version AS version FROM pragma_application_id, pragma_user_version',
+    `SELECT application_id AS application, user_version AS version, (SELECT count(*) FROM sqlite_master) AS tables
+    FROM pragma_application_id, pragma_user_version`,
   )
+  if (row?.['tables'] === 0) throw notAFlightFault(path, 'it is empty')
   if (row?.['application'] !== APPLICATION_ID)
     throw notAFlightFault(path, 'it is a SQLite file of another program')
   const version = Number(row['version'])

@@ -79,14 +79,12 @@ export class FlightReader {
   /** Opens the flight of that very id. `tails` must be taken before, as chunks leave them for the file. */
   static async openId(vault: Vault, id: string, tails: TailSnapshot): Promise<FlightReader> {
     const path = vault.flightPath(id)
-    const isThere = existsSync(path)
-    const made = isThere ? await FlightFile.openIfMade(path) : undefined
-    if (made !== undefined) {
-      const { file, tables } = made
+    if (existsSync(path)) {
+      const { file, tables } = await FlightFile.open(path)
       return new FlightReader(tables, file, unbrokenPart(tails, id, file.lastChunk))
     }
     const tail = unbrokenPart(tails, id, 0)
-    if (tail === undefined) throw notAFlightFault(path, isThere ? 'it is empty' : 'there is no such file')
+    if (tail === undefined) throw notAFlightFault(path, 'there is no such file')
     return new FlightReader(newTables(tail.head), undefined, tail)
   }
 

@@ -1,12 +1,13 @@
 /**
  * Flight writer: makes one flight file and commits segments, events, gaps and clock anchors to it.
  *
- *     create ──▶ commit* ──▶ close ──▶ settle (one read-only file without -wal)
+ *     begin, with the first commit ──▶ commit* ──▶ settle (one read-only file without -wal)     a live flight
+ *     create ──▶ commit* ──▶ close ──▶ settle                                                   one made aside
  *
  * Specified in docs/flight-file.md, "Tables".
  */
 import { createHash } from 'node:crypto'
-import { chmod, open } from 'node:fs/promises'
+import { chmod, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { loadTables } from './flight-tables.js'
 import type {
@@ -52,8 +53,8 @@ export interface FlightProgress {
 /** Permissions of a flight that is over: nobody writes it any more. */
 const SETTLED_MODE = 0o440
 
-/** Whether power cuts matter: a live flight commits to a WAL, an import is written aside and synced at its end. */
-export type Durability = 'each commit' | 'at the end'
+/** Ending of a live flight's file until its first commit is whole; a station that starts removes what was left. */
+export const NEW_SUFFIX = '.new'
 
 /** Rows that a flight has of what is only ever added; their ids count from 1. */
 interface RowCounts {
@@ -75,10 +76,12 @@ export class FlightWriter {
     this.#counts = counts
   }
 
-  static async create(path: string, head: FlightHead, durability: Durability): Promise<FlightWriter> {
+  /** A file that a power cut may tear: whoever makes it aside syncs it at its end. */
+  static async create(path: string, head: FlightHead): Promise<FlightWriter> {
     const db = await Sqlite.open(path, 'create')
     try {
-      await makeTables(db, head, durability)
+      await db.script(`PRAGMA page_size=${PAGE_BYTES}; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;`)
+      await makeTables(db, head)
     } catch (error) {
       await db.close()
       throw error
@@ -87,18 +90,42 @@ export class FlightWriter {
   }
 
   /**
-   * Opens a flight that was begun and not closed, to go on with it; undefined where the power went before its tables
-   * were made. Errors: SQLite's own where the file is damaged.
+   * A live flight's file with its first commit, there whole or not at all, even after a power cut. Written aside and named
+   * when it is on the card: that writes a first segment, often the only one, once and not to a WAL as well.
+   * Errors: SQLite's and the system's; try again.
    */
-  static async resume(path: string): Promise<FlightWriter | undefined> {
-    const db = await Sqlite.open(path, 'write')
+  static async begin(
+    path: string,
+    head: FlightHead,
+    first: Commit,
+    figures: Figures,
+    totals: FlightTotals,
+  ): Promise<FlightWriter> {
+    const aside = path + NEW_SUFFIX
+    for (const end of ['', '-wal', '-shm']) await rm(aside + end, { force: true })
+    const made = await FlightWriter.create(aside, head)
     try {
-      const [made] = await db.all("SELECT count(*) AS tables FROM sqlite_master WHERE name = 'flight'")
-      if (made?.['tables'] === 0) {
-        await db.close()
-        return undefined
-      }
-      await db.script(pragmas('each commit'))
+      await made.#db.run(`PRAGMA cache_size=-${CACHE_KIB}`)
+      await made.commit(first, figures, totals)
+      // Nobody else has it open: SQLite then needs no -shm.
+      if (first.end === undefined)
+        await made.#db.script('PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL;')
+    } finally {
+      await made.release()
+    }
+    await syncPath(aside)
+    await rename(aside, path)
+    await syncPath(dirname(path))
+    return new FlightWriter(path, await openDurable(path), made.#counts)
+  }
+
+  /**
+   * Opens a flight that was begun and not closed, to go on with it.
+   * Errors: SQLite's own where the file is damaged.
+   */
+  static async resume(path: string): Promise<FlightWriter> {
+    const db = await openDurable(path)
+    try {
       const last = async (table: string): Promise<number> =>
         Number((await db.all(`SELECT max(id) AS last FROM ${table}`))[0]?.['last'] ?? 0)
       return new FlightWriter(path, db, {
@@ -196,9 +223,10 @@ export class FlightWriter {
         () => true,
         () => false,
       )
-    const isOneFile = await succeeded(this.#db.run('PRAGMA journal_mode=DELETE'))
+    // The one page that this writes is as good in part: but for the mode nothing changes that a reader would trust.
+    const isOneFile = await succeeded(this.#db.run('PRAGMA journal_mode=MEMORY'))
     // A power cut could bring a removed journal back; beside a read-only file nobody may roll it back, nor read the file.
-    const isAlone = isOneFile && (await succeeded(syncFolder(dirname(this.path))))
+    const isAlone = isOneFile && (await succeeded(syncPath(dirname(this.path))))
     const isReadOnly = isAlone && (await succeeded(chmod(this.path, SETTLED_MODE)))
     return (await succeeded(this.#db.close())) && isReadOnly
   }
@@ -304,18 +332,17 @@ function endColumns({ reason, openedUs, closedUs }: FlightEnd): SqlRow {
   return { opened_us: openedUs, closed_us: closedUs, close_reason: reason }
 }
 
-/** Makes the names in the folder durable, without holding up this thread. */
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path)
+/** Makes what is in a file, or the names in a folder, durable, without holding up this thread. */
+async function syncPath(path: string): Promise<void> {
+  const opened = await open(path)
   try {
-    await folder.sync()
+    await opened.sync()
   } finally {
-    await folder.close()
+    await opened.close()
   }
 }
 
-async function makeTables(db: Sqlite, head: FlightHead, durability: Durability): Promise<void> {
-  await db.script(`PRAGMA page_size=${PAGE_BYTES}; ${pragmas(durability)}`)
+async function makeTables(db: Sqlite, head: FlightHead): Promise<void> {
   await db.transaction(async () => {
     await db.script(
       `PRAGMA application_id=${APPLICATION_ID}; PRAGMA user_version=${FORMAT_VERSION}; ${SCHEMA}`,
@@ -332,10 +359,16 @@ async function makeTables(db: Sqlite, head: FlightHead, durability: Durability):
 /** Pages that SQLite keeps of a live flight (KiB): those of one segment; by default 2 MB, and what is written is not read again. */
 const CACHE_KIB = 512
 
-function pragmas(durability: Durability): string {
-  return durability === 'each commit'
-    ? `PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-${CACHE_KIB};`
-    : 'PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;'
+/** Opens a file that is there so that each commit outlives a power cut. One in WAL mode stays in it. */
+async function openDurable(path: string): Promise<Sqlite> {
+  const db = await Sqlite.open(path, 'write')
+  try {
+    await db.script(`PRAGMA synchronous=FULL; PRAGMA cache_size=-${CACHE_KIB};`)
+  } catch (error) {
+    await db.close()
+    throw error
+  }
+  return db
 }
 
 /** A receive time as SQLite can hold it; those of a broken clock, millennia away, stand in the pieces only. */

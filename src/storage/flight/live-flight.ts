@@ -1,15 +1,17 @@
 /**
  * Live flight: a flight while it is recorded (or recovered): durable chunks in, committed segments out.
  */
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import type { Dialect } from '../../mavlink/dialect.js'
 import type { Chunk, Closing, ItemSink } from '../tail/chunk.js'
 import { FlightBuilder } from './flight-builder.js'
 import { FlightWriter } from './flight-writer.js'
+import type { Commit } from './flight-writer.js'
 import { REDACTED_EVENT } from './flight.js'
 import type { ClockAnchor, CloseReason, FlightEvent, FlightHead, FlightTotals, Gap } from './flight.js'
 import type { RecordKind } from '../segment/records.js'
 import { Tally } from './tally.js'
+import type { Figures } from './tally.js'
 import type { Vault } from '../vault/vault.js'
 
 export class LiveFlight implements ItemSink {
@@ -19,14 +21,14 @@ export class LiveFlight implements ItemSink {
   /** What the flight's last chunk says of its end. */
   closing: Closing | undefined
   readonly #builder: FlightBuilder
-  readonly #file: LazyWriter
+  readonly #file: LiveFile
   readonly #totals: FlightTotals
   #firstChunk = 0
   #lastUs: number
 
   private constructor(
     head: FlightHead,
-    file: LazyWriter,
+    file: LiveFile,
     builder: FlightBuilder,
     before: { lastChunk: number; lastUs: number; totals: FlightTotals },
   ) {
@@ -40,8 +42,13 @@ export class LiveFlight implements ItemSink {
 
   /** A new flight; its file is made with the first segment, so that beginning a flight never waits for the card. */
   static begin(vault: Vault, head: FlightHead, dialect: Dialect, breathe: () => Promise<void>): LiveFlight {
-    const file = new LazyWriter(() => FlightWriter.create(vault.flightPath(head.id), head, 'each commit'))
-    const builder = new FlightBuilder(() => file.open(), dialect, new Tally(dialect.byId), breathe)
+    const file = new LiveFile(vault.flightPath(head.id), head)
+    const builder = new FlightBuilder(
+      (...all) => file.commit(...all),
+      dialect,
+      new Tally(dialect.byId),
+      breathe,
+    )
     const totals = { bytesIn: 0, bytesLost: 0, redactions: 0 }
     return new LiveFlight(head, file, builder, { lastChunk: 0, lastUs: head.openedUs ?? 0, totals })
   }
@@ -49,11 +56,8 @@ export class LiveFlight implements ItemSink {
   /** A flight that another process began and did not close; undefined where it did after all. Errors: SQLite's own. */
   static async resume(vault: Vault, head: FlightHead, dialect: Dialect): Promise<LiveFlight | undefined> {
     const path = vault.flightPath(head.id)
-    const writer = existsSync(path) ? await FlightWriter.resume(path) : undefined
-    if (writer === undefined) {
-      rmSync(path, { force: true })
-      return LiveFlight.begin(vault, head, dialect, async () => {})
-    }
+    if (!existsSync(path)) return LiveFlight.begin(vault, head, dialect, async () => {})
+    const writer = await FlightWriter.resume(path)
     const before = await writer.progress().catch(async (error: unknown) => {
       await writer.release()
       throw error
@@ -63,9 +67,8 @@ export class LiveFlight implements ItemSink {
       return undefined
     }
     const tally = new Tally(dialect.byId, 0, before.figures)
-    const file = new LazyWriter(async () => writer)
-    await file.open() // held from now on, so that `release` gives it back
-    const builder = new FlightBuilder(() => file.open(), dialect, tally)
+    const file = new LiveFile(path, head, writer)
+    const builder = new FlightBuilder((...all) => file.commit(...all), dialect, tally)
     return new LiveFlight(head, file, builder, {
       ...before,
       lastUs: Math.max(before.lastUs, before.openedUs),
@@ -142,8 +145,7 @@ export class LiveFlight implements ItemSink {
 
   /** Settles the file of a flight whose end is committed. */
   async settle(): Promise<void> {
-    const writer = await this.#file.open()
-    await writer.settle()
+    await this.#file.settle()
   }
 
   /** Gives the file back as it is, if there is one: another try goes on from what it holds. */
@@ -158,26 +160,30 @@ export class LiveFlight implements ItemSink {
   }
 }
 
-/** A flight file's writer, from when it is first needed; one that could not be made is tried anew. */
-class LazyWriter {
-  readonly #make: () => Promise<FlightWriter>
-  #writer: Promise<FlightWriter> | undefined
+/** A live flight's file, from its first commit on; a first commit that failed is tried anew. */
+class LiveFile {
+  readonly #path: string
+  readonly #head: FlightHead
+  #writer: FlightWriter | undefined
 
-  constructor(make: () => Promise<FlightWriter>) {
-    this.#make = make
+  constructor(path: string, head: FlightHead, writer?: FlightWriter) {
+    this.#path = path
+    this.#head = head
+    this.#writer = writer
   }
 
-  async open(): Promise<FlightWriter> {
-    this.#writer ??= this.#make()
-    return this.#writer.catch((error: unknown) => {
-      this.#writer = undefined
-      throw error
-    })
+  async commit(commit: Commit, figures: Figures, totals: FlightTotals): Promise<void> {
+    if (this.#writer === undefined)
+      this.#writer = await FlightWriter.begin(this.#path, this.#head, commit, figures, totals)
+    else await this.#writer.commit(commit, figures, totals)
+  }
+
+  async settle(): Promise<void> {
+    await this.#writer?.settle()
   }
 
   async release(): Promise<void> {
-    const writer = await this.#writer
-    await writer?.release()
+    await this.#writer?.release()
   }
 }
 

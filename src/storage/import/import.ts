@@ -88,11 +88,7 @@ async function writeFlight(
   options: ImportOptions,
 ): Promise<ImportResult & { kind: 'imported' }> {
   const head = { id, station: options.station, bootId: '', origin: 'import' as const, previousPart: null }
-  const writer = await FlightWriter.create(
-    partial,
-    { ...head, links: ['file'], openedUs: null },
-    'at the end',
-  )
+  const writer = await FlightWriter.create(partial, { ...head, links: ['file'], openedUs: null })
   const copy = new RecordingCopy(writer, options.dialect, source.format)
   try {
     const hash = createHash('sha256')
@@ -133,7 +129,7 @@ class RecordingCopy {
     this.#writer = writer
     const timestamped = format === 'tlog'
     const tally = new Tally(dialect.byId, timestamped ? TIMESTAMP_BYTES : 0)
-    const builder = new FlightBuilder(async () => writer, dialect, tally)
+    const builder = new FlightBuilder((...all) => writer.commit(...all), dialect, tally)
     const note = (kind: string, detail: string, recvTimeUs: number): void => {
       if (Number.isSafeInteger(recvTimeUs)) builder.addEvent({ recvTimeUs, kind, detail })
     }

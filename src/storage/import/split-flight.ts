@@ -34,9 +34,9 @@ export class SplitFlight {
     this.id = id
     this.openedUs = openedUs
     this.partial = new PartialFlight(options.vault, id)
-    this.#create = () => FlightWriter.create(this.partial.path, { ...head, links: ['file'] }, 'at the end')
+    this.#create = () => FlightWriter.create(this.partial.path, { ...head, links: ['file'] })
     this.builder = new FlightBuilder(
-      () => this.writer(),
+      async (...all) => (await this.writer()).commit(...all),
       options.dialect,
       new Tally(options.dialect.byId, TIMESTAMP_BYTES),
     )

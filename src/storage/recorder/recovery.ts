@@ -3,15 +3,17 @@
  *
  *     tails ──chunks that no segment holds──▶ flight file ──▶ closed as 'recovered', settled
  */
-import { copyFileSync, existsSync, renameSync, statSync } from 'node:fs'
+import { copyFileSync, existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { errnoOf, reasonOf } from '../../base/fault.js'
 import type { Dialect } from '../../mavlink/dialect.js'
 import { SEGMENT_BYTES } from '../flight/flight-builder.js'
 import type { FlightHead } from '../flight/flight.js'
-import { FlightWriter } from '../flight/flight-writer.js'
+import { FlightWriter, NEW_SUFFIX } from '../flight/flight-writer.js'
 import { LiveFlight } from '../flight/live-flight.js'
 import type { Chunk } from '../tail/chunk.js'
 import { lastSequenceIn, readTail } from '../tail/tail.js'
+import { FLIGHT_SUFFIX } from '../vault/vault.js'
 import type { Vault } from '../vault/vault.js'
 
 /** Permission bit that a settled flight has lost: its owner may write. */
@@ -38,6 +40,7 @@ export interface Recovered {
  * Errors: those of a card that takes nothing now; nothing of the tails is touched, try again.
  */
 export async function recover(vault: Vault, dialect: Dialect): Promise<Recovered> {
+  removeNew(vault)
   const paths = [vault.tailPath(0), vault.tailPath(1)]
   const chunks = paths.flatMap(readTail).toSorted((a, b) => a.sequence - b.sequence)
   const recovered: Recovered = {
@@ -57,6 +60,12 @@ export async function recover(vault: Vault, dialect: Dialect): Promise<Recovered
     if (wasOpen) recovered.flightIds.push(id)
   }
   return recovered
+}
+
+/** Removes files that were not whole yet, with what SQLite has beside them: the tails hold all that is in them. */
+function removeNew({ flightsDir }: Vault): void {
+  for (const name of readdirSync(flightsDir))
+    if (name.includes(FLIGHT_SUFFIX + NEW_SUFFIX)) rmSync(join(flightsDir, name))
 }
 
 /** Does the work; where the flight's file is damaged, sets it aside and does it once more without. */
@@ -129,7 +138,6 @@ async function closeLeftOpen(path: string): Promise<boolean> {
     throw error
   })
   if (writer === null) return false
-  if (writer === undefined) throw new Error('it was never begun')
   const wasOpen = await releasing(writer, async () => {
     const { closed, openedUs, lastUs } = await writer.progress()
     if (!closed) await writer.close({ reason: 'recovered', openedUs, closedUs: lastUs })
