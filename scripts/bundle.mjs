@@ -56,8 +56,8 @@ const ownPlaces = {
 const bundle = await rolldown({
   input: { [PROGRAM]: join(folder, 'main.js') },
   platform: 'node',
-  // sqlite3 is compiled code; node-mavlink is for the simulator only, and large.
-  external: ['sqlite3', 'node-mavlink'],
+  // sqlite3 and onoff are compiled code; node-mavlink is for the simulator only, and large.
+  external: ['sqlite3', 'onoff', 'node-mavlink'],
   plugins: [ownPlaces],
 })
 const { output } = await bundle.write({
