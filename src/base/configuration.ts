@@ -5,13 +5,18 @@
  */
 import { TomlDate, TomlError, parse } from 'smol-toml'
 import * as v from 'valibot'
+import { rejectContradictions } from './configuration-rules.js'
 import {
+  ALL_SETTINGS,
   LINK_NAME,
   LINK_NAME_RULE,
   MAX_LINKS,
+  MAX_LOCALS,
   SETTINGS,
+  keyText,
   knownKind,
   nearestKey,
+  pathOf,
   sectionExample,
   type Setting,
 } from './settings.js'
@@ -25,10 +30,37 @@ export interface LinkConfiguration {
   baud: number
 }
 
+/** The physical switch and its lamp. Lines are offsets on the chip. */
+export interface SwitchConfiguration {
+  backend: 'auto' | 'chardev' | 'sysfs' | 'simulated'
+  /** Label of the chip, or `auto`. */
+  chip: string
+  wiring: 'antivalent' | 'single'
+  permitLine: number
+  shutLine: number
+  lampLine: number | null
+  /** Of the simulated switch. */
+  file: string
+}
+
+/** An interface that is no uplink. Exactly one of `mac` and `path` is there. */
+export interface LocalInterface {
+  name: string
+  /** Lower case, with colons. */
+  mac: string | null
+  /** udev's ID_PATH. */
+  path: string | null
+  /** Private IPv4 as `a.b.c.d/n`, /16 or narrower, no bit set below the prefix. */
+  subnet: string
+}
+
 export interface Configuration {
   station: { name: string; runDir: string }
   vault: { dir: string }
   links: LinkConfiguration[]
+  switch: SwitchConfiguration
+  uplink: { locals: LocalInterface[]; relayLine: number | null }
+  guard: { runDir: string; token: string }
 }
 
 /** One mistake in the text. */
@@ -43,7 +75,9 @@ export interface Problem {
 export type Parsed = { configuration: Configuration } | { problems: Problem[] }
 
 type Table = Record<string, unknown>
-type Complain = (path: readonly string[], message: string) => void
+
+/** Notes a mistake at a path of the file. */
+export type Complain = (path: readonly string[], message: string) => void
 
 /** Checks the text of a configuration file. Pure: nothing that it names is looked at. Errors: none, but `problems`. */
 export function parseConfiguration(text: string): Parsed {
@@ -57,17 +91,17 @@ export function parseConfiguration(text: string): Parsed {
   }
   const problems: Problem[] = []
   const complain: Complain = (path, message) =>
-    void problems.push({ line: lineOf(text, path), key: path.join('.'), message })
+    void problems.push({ line: lineOf(text, path), key: keyText(path), message })
   rejectUnknown(root, [], complain)
   const configuration = readConfiguration(root, complain)
-  if (problems.length === 0) rejectSharedDevices(configuration.links, complain)
+  if (problems.length === 0) rejectContradictions(configuration, complain)
   if (problems.length === 0) return { configuration }
   return { problems: problems.sort((a, b) => (a.line ?? Infinity) - (b.line ?? Infinity)) }
 }
 
 function readConfiguration(root: Table, complain: Complain): Configuration {
-  const read = <T extends string | number>(setting: Setting<T>, linkName = '') =>
-    readSetting(root, setting, linkName, complain)
+  const read = <T extends string | number>(setting: Setting<T>, nameOrEntry = '') =>
+    readSetting(root, setting, nameOrEntry, complain)
   return {
     station: { name: read(SETTINGS.stationName), runDir: read(SETTINGS.runDir) },
     vault: { dir: read(SETTINGS.vaultDir) },
@@ -76,18 +110,59 @@ function readConfiguration(root: Table, complain: Complain): Configuration {
       device: read(SETTINGS.linkDevice, name),
       baud: read(SETTINGS.linkBaud, name),
     })),
+    switch: {
+      backend: read(SETTINGS.switchBackend),
+      chip: read(SETTINGS.switchChip),
+      wiring: read(SETTINGS.switchWiring),
+      permitLine: read(SETTINGS.permitLine),
+      shutLine: read(SETTINGS.shutLine),
+      lampLine: lineOrNone(read(SETTINGS.lampLine)),
+      file: read(SETTINGS.switchFile),
+    },
+    uplink: { locals: readLocals(root, complain), relayLine: lineOrNone(read(SETTINGS.relayLine)) },
+    guard: { runDir: read(SETTINGS.guardRunDir), token: read(SETTINGS.guardToken) },
   }
+}
+
+function lineOrNone(line: number): number | null {
+  return line === 0 ? null : line
+}
+
+function readLocals(root: Table, complain: Complain): LocalInterface[] {
+  const list = valueAt(root, ['uplink', 'local'])
+  if (!Array.isArray(list)) return []
+  if (list.length > MAX_LOCALS)
+    complain(['uplink', 'local'], `expected at most ${MAX_LOCALS} interfaces, found ${list.length}`)
+  return list.flatMap((entry, at) => (isTable(entry) ? [readLocal(root, String(at), complain)] : []))
+}
+
+function readLocal(root: Table, entry: string, complain: Complain): LocalInterface {
+  const read = (setting: Setting<string>) => readSetting(root, setting, entry, complain)
+  const given = (setting: Setting<string>) =>
+    valueAt(root, pathOf(setting.key, entry)) === undefined ? null : read(setting)
+  const local = {
+    name: read(SETTINGS.localName),
+    mac: given(SETTINGS.localMac),
+    path: given(SETTINGS.localPath),
+    subnet: read(SETTINGS.localSubnet),
+  }
+  if ((local.mac === null) === (local.path === null))
+    complain(
+      ['uplink', 'local', entry],
+      `expected exactly one of mac and path, found ${local.mac === null ? 'neither' : 'both'}`,
+    )
+  return local
 }
 
 /** The value, or its default. Where there is a mistake the example stands in: the whole is thrown away then. */
 function readSetting<T extends string | number>(
   root: Table,
   setting: Setting<T>,
-  linkName: string,
+  nameOrEntry: string,
   complain: Complain,
 ): T {
-  const path = setting.key.split('.').map((part) => (part === '*' ? linkName : part))
-  const value = path.reduce<unknown>((at, part) => (isTable(at) ? at[part] : undefined), root)
+  const path = pathOf(setting.key, nameOrEntry)
+  const value = valueAt(root, path)
   if (value === undefined) {
     if (setting.fallback === undefined)
       complain(path, `required, for example ${JSON.stringify(setting.example)}`)
@@ -112,27 +187,39 @@ function readLinkNames(root: Table, complain: Complain): string[] {
   return names
 }
 
+function valueAt(root: Table, path: readonly string[]): unknown {
+  return path.reduce<unknown>((at, part) => {
+    if (isTable(at)) return at[part]
+    return Array.isArray(at) ? (at as unknown[])[Number(part)] : undefined
+  }, root)
+}
+
 function rejectUnknown(table: Table, path: readonly string[], complain: Complain): void {
   for (const [name, value] of Object.entries(table)) {
     const here = [...path, name]
     const kind = knownKind(here)
     if (kind === 'section' && isTable(value)) rejectUnknown(value, here, complain)
-    else if (kind === 'section')
-      complain(here, `expected a section such as ${sectionExample(here)}, found ${described(value)}`)
+    else if (kind === 'list' && Array.isArray(value)) rejectUnknownEntries(value, here, complain)
+    else if (kind === 'section' || kind === 'list')
+      complain(here, `expected a ${kind} such as ${sectionExample(here)}, found ${described(value)}`)
     else if (kind === null)
-      complain(
-        here,
-        `unknown key; the nearest known one is ${nearestKey(here, isTable(value) ? 'section' : 'value')}`,
-      )
+      complain(here, `unknown key; the nearest known one is ${nearestKey(here, isTable(value))}`)
   }
 }
 
-/** Two links on one device would steal each other's bytes. */
-function rejectSharedDevices(links: readonly LinkConfiguration[], complain: Complain): void {
-  for (const [index, { name, device }] of links.entries()) {
-    const first = links.slice(0, index).find((link) => link.device === device)
-    if (first) complain(['link', name, 'device'], `${device} is already the device of link.${first.name}`)
+function rejectUnknownEntries(list: readonly unknown[], path: readonly string[], complain: Complain): void {
+  for (const [at, entry] of list.entries()) {
+    const here = [...path, String(at)]
+    if (isTable(entry)) rejectUnknown(entry, here, complain)
+    else complain(here, `expected an entry such as ${entryExample(path)}, found ${described(entry)}`)
   }
+}
+
+/** The keys of an entry, with examples: `{ name = "eth1", … }`. */
+function entryExample(path: readonly string[]): string {
+  const prefix = `${path.join('.')}[].`
+  const first = ALL_SETTINGS.find(({ key }) => key.startsWith(prefix))
+  return `{ ${first?.key.slice(prefix.length)} = ${JSON.stringify(first?.example)}, … }`
 }
 
 function isTable(value: unknown): value is Table {

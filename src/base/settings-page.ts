@@ -1,5 +1,5 @@
 /** Settings page: the settings table as a person reads it, on a terminal and as docs/configuration.md. */
-import type { Setting } from './settings.js'
+import { ALL_SETTINGS, type Setting } from './settings.js'
 
 /** Width of a wrapped line on a terminal (columns). */
 const COLUMNS = 80
@@ -26,7 +26,8 @@ One TOML file, \`/etc/groundlock/groundlock.toml\` unless \`--config FILE\` says
 unknown key is an error. \`groundlock config check\` says what is wrong with a file and on which line;
 \`groundlock config explain\` prints this table. \`systemd/groundlock.toml\` is a whole example.
 
-In \`link.*\` the star is a name that you choose: \`[link.radio]\`. At least one link is required.`
+In \`link.*\` the star is a name that you choose: \`[link.radio]\`. At least one link is required.
+\`uplink.local[]\` is a list; an entry may also be written as a section of its own, \`[[uplink.local]]\`.`
   const sections = settings.map(
     (setting) => `## \`${setting.key}\`
 
@@ -38,13 +39,26 @@ ${setting.doc}
   return [head, ...sections].join('\n\n') + '\n'
 }
 
-function defaultText({ fallback, unit }: Setting): string {
+function defaultText({ fallback, unit, oneOf }: Setting): string {
+  if (oneOf !== undefined) return `exactly one of ${oneOf} is required`
   if (fallback === undefined) return 'required'
   return `default ${JSON.stringify(fallback)}${unit === null ? '' : ` ${unit}`}`
 }
 
-function exampleLine({ key, example }: Setting): string {
+function exampleLine(setting: Setting): string {
+  const { key, example } = setting
+  const list = /^(.*)\[\]\./.exec(key)
+  if (list !== null) return `${list[1]} = [{ ${entryExample(setting, list[0]).join(', ')} }]`
   return `${key.replace('*', 'radio')} = ${JSON.stringify(example)}`
+}
+
+/** A whole entry that could stand in the file; of keys of which one is enough it has this one, or the first. */
+function entryExample(setting: Setting, prefix: string): string[] {
+  const beside = ALL_SETTINGS.filter(({ key }) => key.startsWith(prefix))
+  const chosen = setting.oneOf === undefined ? beside.find(({ oneOf }) => oneOf !== undefined) : setting
+  return beside
+    .filter((each) => each.oneOf === undefined || each === chosen)
+    .map(({ key, example }) => `${key.slice(prefix.length)} = ${JSON.stringify(example)}`)
 }
 
 function wrapped(text: string, width: number): string[] {

@@ -1,7 +1,7 @@
 /** Command `config`: checks a configuration file, and explains what may stand in one. */
 import { Command } from 'commander'
 import { CONFIGURATION_PATH, invalidFault, readConfigurationText } from '../base/configuration-file.js'
-import { parseConfiguration, type Configuration } from '../base/configuration.js'
+import { parseConfiguration, type Configuration, type SwitchConfiguration } from '../base/configuration.js'
 import { faultLines } from '../base/fault.js'
 import { settingText } from '../base/settings-page.js'
 import { ALL_SETTINGS, nearestKey, type Setting } from '../base/settings.js'
@@ -39,31 +39,55 @@ function check(options: { config: string; json?: boolean }): void {
   if (problems.length > 0) process.exitCode = EXIT_CODE.bad
 }
 
-function summary(file: string, { station, vault, links }: Configuration): string {
+function summary(file: string, configuration: Configuration): string {
+  const { station, vault, links, uplink, guard } = configuration
   return [
     `${file} is valid.`,
     `  station  ${station.name}, its socket and status file in ${station.runDir}`,
     `  vault    ${vault.dir}`,
     ...links.map((link) => `  link     ${link.name}: ${link.device} at ${link.baud} bit/s`),
+    `  switch   ${switchSummary(configuration.switch)}`,
+    ...uplink.locals.map(
+      ({ name, mac, path, subnet }) => `  local    ${name} (${mac ?? path}), ${subnet} only`,
+    ),
+    `  uplink   every other interface${uplink.relayLine === null ? '' : `; relay on GPIO ${uplink.relayLine}`}`,
+    `  guard    its socket and status file in ${guard.runDir}; link token ${guard.token}`,
   ].join('\n')
+}
+
+function switchSummary({ backend, chip, wiring, permitLine, shutLine, lampLine, file }: SwitchConfiguration) {
+  if (backend === 'simulated') return `simulated by ${file}`
+  const shut = wiring === 'single' ? '' : `, SHUT on GPIO ${shutLine}`
+  const lamp = lampLine === null ? 'no lamp' : `lamp on GPIO ${lampLine}`
+  return `${wiring}, backend ${backend}, chip ${chip}: PERMIT on GPIO ${permitLine}${shut}, ${lamp}`
 }
 
 function explain(key: string | undefined, options: { json?: boolean }, command: Command): void {
   const settings = key === undefined ? ALL_SETTINGS : matching(key)
   if (settings.length === 0)
     command.error(
-      `error: unknown key '${key}'; the nearest known one is ${nearestKey(key?.split('.') ?? [], 'value')}`,
+      `error: unknown key '${key}'; the nearest known one is ${nearestKey((key ?? '').replace(/\[\d*\]/, '.0').split('.'), false)}`,
     )
   if (options.json) console.log(JSON.stringify(settings.map(plain), null, 2))
   else console.log(settings.map(settingText).join('\n\n'))
 }
 
-/** Settings at or below a key; the name of a link may be given or written as `*`. */
+/** Settings at or below a key; the name of a link may be given or written as `*`, an entry's number left out. */
 function matching(key: string): Setting[] {
-  const pattern = key.replace(/^link\.[^.]+/, 'link.*')
+  const pattern = key
+    .replace(/^link\.[^.]+/, 'link.*')
+    .replace(/^uplink\.local(?:\[\d*\])?(?=\.|$)/, 'uplink.local[]')
   return ALL_SETTINGS.filter((setting) => setting.key === pattern || setting.key.startsWith(`${pattern}.`))
 }
 
-function plain({ key, fallback, unit, doc, example }: Setting) {
-  return { key, required: fallback === undefined, default: fallback ?? null, unit, doc, example }
+function plain({ key, fallback, oneOf, unit, doc, example }: Setting) {
+  return {
+    key,
+    required: fallback === undefined,
+    oneOf: oneOf ?? null,
+    default: fallback ?? null,
+    unit,
+    doc,
+    example,
+  }
 }

@@ -11,6 +11,20 @@ import { REPOSITORY } from '../support/groundlock.js'
 
 const RADIO = '[link.radio]\ndevice = "/dev/ttyUSB0"\n'
 
+const GUARD_DEFAULTS = {
+  switch: {
+    backend: 'auto',
+    chip: 'auto',
+    wiring: 'antivalent',
+    permitLine: 17,
+    shutLine: 27,
+    lampLine: 22,
+    file: '/run/groundlock/guard/switch',
+  },
+  uplink: { locals: [], relayLine: null },
+  guard: { runDir: '/run/groundlock/guard', token: '/run/groundlock/token/link' },
+}
+
 function valid(text: string): Configuration {
   const parsed = parseConfiguration(text)
   if ('problems' in parsed) throw new Error(JSON.stringify(parsed.problems))
@@ -28,9 +42,10 @@ function mistakes(text: string): string[] {
 describe('a configuration file', () => {
   it('needs no more than the device of one link', () => {
     expect(valid(RADIO)).toEqual({
-      station: { name: 'groundlock', runDir: '/run/groundlock' },
+      station: { name: 'groundlock', runDir: '/run/groundlock/station' },
       vault: { dir: '/var/lib/groundlock/vault' },
       links: [{ name: 'radio', device: '/dev/ttyUSB0', baud: 57600 }],
+      ...GUARD_DEFAULTS,
     })
   })
 
@@ -45,6 +60,7 @@ describe('a configuration file', () => {
         { name: 'radio', device: '/dev/ttyUSB0', baud: 921600 },
         { name: 'uart', device: '/dev/ttyAMA0', baud: 57600 },
       ],
+      ...GUARD_DEFAULTS,
     })
   })
 
