@@ -1,0 +1,122 @@
+/**
+ * Decide: the guard's one decision, from what it remembers and what it reads to what it does next. Pure.
+ * Guarantees (tested on every view and in a million random sequences): `renew permit` only in phase permitted, with
+ * the token and PERMIT; `free token` never unless the kernel was read as shut after the last change; every doubt
+ * ends in a shut door; a person with the switch gets out of every state.
+ * Source: the table in table.ts. Errors: none; a view that no row fits is a mistake of ours, and a test says there is none.
+ */
+import { OVERRIDE_WAIT_MS, RENEW_MS, SHUT_AGAIN_MS } from './guard-state.js'
+import type { Decision, Effect, GuardInputs, GuardState } from './guard-state.js'
+import { TABLE } from './table.js'
+import type { Row } from './table.js'
+import { remember, stuckMs, viewOf } from './view.js'
+import type { View } from './view.js'
+
+export function decide(before: GuardState, inputs: GuardInputs): Decision {
+  const state = remember(before, inputs)
+  const view = viewOf(state, inputs)
+  const row = rowFor(view)
+  const effects = row.effects.filter((effect) => isDue(effect, row, state, view, inputs.nowMs))
+  const reason = reasonText(row, state, inputs, view)
+  return {
+    state: after(state, row, effects, reason, inputs.nowMs),
+    door: row.next === 'permitted' || row.next === 'fault' ? row.next : 'blocked',
+    reason,
+    row: row.name,
+    effects,
+  }
+}
+
+/** The first row that fits. */
+export function rowFor(view: View, table: readonly Row[] = TABLE): Row {
+  const row = table.find((each) => fits(each, view))
+  if (row === undefined) throw new Error(`no row of the table fits ${JSON.stringify(view)}`)
+  return row
+}
+
+export function fits(row: Row, view: View): boolean {
+  return row.in.includes(view.phase) && WORDS.every((word) => allows(row, view, word))
+}
+
+const WORDS = [
+  'position',
+  'held',
+  'station',
+  'vehicle',
+  'token',
+  'kernel',
+  'witness',
+  'permit',
+  'late',
+  'untilShut',
+  'waited',
+  'override',
+] as const
+
+function allows<K extends keyof View>(row: Row, view: View, word: K): boolean {
+  const allowed: readonly View[K][] | undefined = row.when[word]
+  return allowed === undefined || allowed.includes(view[word])
+}
+
+/** The rules of EFFECT_RULES. */
+function isDue(effect: Effect, row: Row, state: GuardState, view: View, nowMs: number): boolean {
+  const begins = row.next !== state.phase
+  switch (effect) {
+    case 'shut':
+    case 'shut harder':
+      return begins || nowMs - state.changedMs >= SHUT_AGAIN_MS
+    case 'renew permit':
+      return begins || nowMs - state.renewedMs >= RENEW_MS
+    case 'ask station':
+      return !state.asked && view.station !== 'absent'
+    case 'take token':
+      return view.token === 'free'
+    case 'free token':
+      return view.token === 'mine' && view.kernel === 'shut'
+    case 'note override':
+      return true
+  }
+}
+
+function after(
+  state: GuardState,
+  row: Row,
+  effects: readonly Effect[],
+  reason: string,
+  nowMs: number,
+): GuardState {
+  const begins = row.next !== state.phase
+  const renews = effects.includes('renew permit')
+  const changes = effects.includes('shut') || effects.includes('shut harder') || (renews && begins)
+  return {
+    ...state,
+    phase: row.next,
+    sinceMs: begins ? nowMs : state.sinceMs,
+    why: begins ? reason : state.why,
+    untilShut: state.untilShut || row.untilShut === true,
+    changedMs: changes ? nowMs : state.changedMs,
+    renewedMs: renews ? nowMs : state.renewedMs,
+    asked: row.next === 'asking' && (state.asked || effects.includes('ask station')),
+    stuckSinceMs: row.next === 'blocked' ? state.stuckSinceMs : null,
+    override: state.override && (row.next === 'asking' || row.next === 'permitted' || !begins),
+  }
+}
+
+function reasonText(row: Row, state: GuardState, inputs: GuardInputs, view: View): string {
+  const waitMs = Math.max(0, OVERRIDE_WAIT_MS - stuckMs(state, inputs.nowMs))
+  const words: Readonly<Record<string, string>> = {
+    switch: inputs.switchReason,
+    kernel: kernelText(view.kernel, inputs.kernelProblem),
+    witness: inputs.witnessProblem,
+    why: state.why,
+    wait: String(Math.ceil(waitMs / 1000)),
+  }
+  return row.reason.replace(/\{(\w+)\}/g, (whole, word: string) => words[word] ?? whole)
+}
+
+function kernelText(kernel: View['kernel'], problem: string): string {
+  if (kernel === 'unread') return 'not read yet'
+  if (kernel === 'overdue') return 'no reading for 5 s'
+  if (problem !== '') return problem
+  return kernel === 'leased' ? 'a permit is in it' : kernel
+}

@@ -1,0 +1,119 @@
+/**
+ * View: what the table looks at. Times and texts are gone, a few words are left, so every possible view can be
+ * listed and the table tried on all of them.
+ */
+import {
+  LATE_MS,
+  OVERRIDE_SHUT_MS,
+  OVERRIDE_WAIT_MS,
+  READING_LIMIT_MS,
+  SHUT_MEANT_MS,
+} from './guard-state.js'
+import type { GuardInputs, GuardState, Phase } from './guard-state.js'
+
+export interface View {
+  phase: Phase
+  /** unproven: PERMIT, but SHUT was never seen, so that the switch may be stuck. */
+  position: 'shut' | 'permit' | 'doubt' | 'unproven'
+  /** SHUT was read long enough to be meant; in a fault, since it began. */
+  held: boolean
+  station: GuardInputs['station']
+  /** An absent station knows of no vehicle. */
+  vehicle: GuardInputs['vehicle']
+  token: GuardInputs['token']
+  /** unread: not read since the kernel was last told something. overdue: not read for 5 s. */
+  kernel: 'shut' | 'leased' | 'differs' | 'unread' | 'overdue'
+  witness: GuardInputs['witness']
+  permit: GuardInputs['permit']
+  /** The phase has had its time (`LATE_MS`). */
+  late: boolean
+  untilShut: boolean
+  /** PERMIT was refused for 60 s for what only an override helps against. */
+  waited: boolean
+  override: boolean
+}
+
+/** Every value of every word; the domain of the table. */
+export const VIEW_VALUES: { readonly [K in keyof View]: readonly View[K][] } = {
+  phase: ['blocked', 'asking', 'permitted', 'shutting', 'fault'],
+  position: ['shut', 'permit', 'doubt', 'unproven'],
+  held: [false, true],
+  station: ['absent', 'present', 'gave way', 'refused', 'silent'],
+  vehicle: ['none', 'disarmed', 'armed', 'lost'],
+  token: ['free', 'mine', 'other', 'doubt'],
+  kernel: ['shut', 'leased', 'differs', 'unread', 'overdue'],
+  witness: ['still', 'grew'],
+  permit: ['none', 'ok', 'failed'],
+  late: [false, true],
+  untilShut: [false, true],
+  waited: [false, true],
+  override: [false, true],
+}
+
+export function viewOf(state: GuardState, inputs: GuardInputs): View {
+  const { nowMs } = inputs
+  return {
+    phase: state.phase,
+    position: inputs.position === 'permit' && !inputs.shutSeen ? 'unproven' : inputs.position,
+    held: shutMs(state, nowMs) >= SHUT_MEANT_MS,
+    station: inputs.station,
+    vehicle: inputs.station === 'absent' ? 'none' : inputs.vehicle,
+    token: inputs.token,
+    kernel: kernelOf(state, inputs),
+    witness: inputs.witness,
+    permit: inputs.permit,
+    late: nowMs - state.sinceMs > LATE_MS[state.phase],
+    untilShut: state.untilShut,
+    waited: stuckMs(state, nowMs) >= OVERRIDE_WAIT_MS,
+    override: state.override,
+  }
+}
+
+/** What the switch's position adds to memory, before the table is asked. */
+export function remember(state: GuardState, inputs: GuardInputs): GuardState {
+  const { nowMs, position } = inputs
+  if (position === 'doubt') return { ...state, ...NO_WISH, shutSinceMs: null }
+  if (position === 'shut') {
+    const begins = state.shutSinceMs === null
+    const shutSinceMs = state.shutSinceMs ?? nowMs
+    return {
+      ...state,
+      ...NO_WISH,
+      shutSinceMs,
+      insisting: begins ? stuckMs(state, nowMs) >= OVERRIDE_WAIT_MS : state.insisting,
+      untilShut: state.untilShut && nowMs - shutSinceMs < SHUT_MEANT_MS,
+    }
+  }
+  const lastedMs = state.shutSinceMs === null ? 0 : nowMs - state.shutSinceMs
+  const insists = state.insisting && lastedMs >= SHUT_MEANT_MS && lastedMs <= OVERRIDE_SHUT_MS
+  const stuck = state.phase === 'blocked' && isStuck(inputs)
+  return {
+    ...state,
+    shutSinceMs: null,
+    insisting: false,
+    untilShut: state.untilShut && lastedMs < SHUT_MEANT_MS,
+    override: state.phase === 'blocked' ? stuck && (state.override || insists) : state.override,
+    stuckSinceMs: stuck ? (state.stuckSinceMs ?? nowMs) : null,
+  }
+}
+
+const NO_WISH = { insisting: false, override: false, stuckSinceMs: null }
+
+/** Nobody can say whether a vehicle flies, and nobody holds the link: a person may decide it. */
+function isStuck({ station, vehicle, token }: GuardInputs): boolean {
+  return station === 'absent' ? token === 'free' || token === 'mine' : vehicle === 'lost'
+}
+
+function kernelOf(state: GuardState, { nowMs, kernel, kernelAtMs }: GuardInputs): View['kernel'] {
+  if (nowMs - Math.max(kernelAtMs, state.changedMs) > READING_LIMIT_MS) return 'overdue'
+  return kernelAtMs >= state.changedMs ? kernel : 'unread'
+}
+
+function shutMs({ phase, sinceMs, shutSinceMs }: GuardState, nowMs: number): number {
+  if (shutSinceMs === null) return 0
+  return nowMs - (phase === 'fault' ? Math.max(shutSinceMs, sinceMs) : shutSinceMs)
+}
+
+export function stuckMs({ stuckSinceMs }: GuardState, nowMs: number): number {
+  return stuckSinceMs === null ? 0 : nowMs - stuckSinceMs
+}
