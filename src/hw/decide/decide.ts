@@ -16,7 +16,8 @@ export function decide(before: GuardState, inputs: GuardInputs): Decision {
   const state = remember(before, inputs)
   const view = viewOf(state, inputs)
   const row = rowFor(view)
-  const effects = row.effects.filter((effect) => isDue(effect, row, state, view, inputs.nowMs))
+  const moment = { state, view, nowMs: inputs.nowMs, begins: row.next !== state.phase }
+  const effects = row.effects.filter((effect) => IS_DUE[effect](moment))
   const reason = reasonText(row, state, inputs, view)
   return {
     state: after(state, row, effects, reason, inputs.nowMs),
@@ -53,29 +54,30 @@ const WORDS = [
   'override',
 ] as const
 
-function allows<K extends keyof View>(row: Row, view: View, word: K): boolean {
-  const allowed: readonly View[K][] | undefined = row.when[word]
+function allows(row: Row, view: View, word: keyof View): boolean {
+  const allowed: readonly View[keyof View][] | undefined = row.when[word]
   return allowed === undefined || allowed.includes(view[word])
 }
 
-/** The rules of EFFECT_RULES. */
-function isDue(effect: Effect, row: Row, state: GuardState, view: View, nowMs: number): boolean {
-  const begins = row.next !== state.phase
-  switch (effect) {
-    case 'shut':
-    case 'shut harder':
-      return begins || nowMs - state.changedMs >= SHUT_AGAIN_MS
-    case 'renew permit':
-      return begins || nowMs - state.renewedMs >= RENEW_MS
-    case 'ask station':
-      return !state.asked && view.station !== 'absent'
-    case 'take token':
-      return view.token === 'free'
-    case 'free token':
-      return view.token === 'mine' && view.kernel === 'shut'
-    case 'note override':
-      return true
-  }
+interface Moment {
+  state: GuardState
+  view: View
+  nowMs: number
+  /** The row begins another phase. */
+  begins: boolean
+}
+
+const shutIsDue = ({ begins, nowMs, state }: Moment) => begins || nowMs - state.changedMs >= SHUT_AGAIN_MS
+
+/** EFFECT_RULES as code. */
+const IS_DUE: Readonly<Record<Effect, (moment: Moment) => boolean>> = {
+  shut: shutIsDue,
+  'shut harder': shutIsDue,
+  'ask station': ({ state, view }) => !state.asked && view.station !== 'absent',
+  'take token': ({ view }) => view.token === 'free',
+  'free token': ({ view }) => view.token === 'mine' && view.kernel === 'shut',
+  'renew permit': ({ begins, nowMs, state }) => begins || nowMs - state.renewedMs >= RENEW_MS,
+  'note override': () => true,
 }
 
 function after(

@@ -86,12 +86,13 @@ export function remember(state: GuardState, inputs: GuardInputs): GuardState {
   }
   const lastedMs = state.shutSinceMs === null ? 0 : nowMs - state.shutSinceMs
   const insists = state.insisting && lastedMs >= SHUT_MEANT_MS && lastedMs <= OVERRIDE_SHUT_MS
-  const stuck = state.phase === 'blocked' && isStuck(inputs)
+  const untilShut = state.untilShut && lastedMs < SHUT_MEANT_MS
+  const stuck = state.phase === 'blocked' && !untilShut && isStuck(inputs)
   return {
     ...state,
     shutSinceMs: null,
     insisting: false,
-    untilShut: state.untilShut && lastedMs < SHUT_MEANT_MS,
+    untilShut,
     override: state.phase === 'blocked' ? stuck && (state.override || insists) : state.override,
     stuckSinceMs: stuck ? (state.stuckSinceMs ?? nowMs) : null,
   }
@@ -100,7 +101,8 @@ export function remember(state: GuardState, inputs: GuardInputs): GuardState {
 const NO_WISH = { insisting: false, override: false, stuckSinceMs: null }
 
 /** Nobody can say whether a vehicle flies, and nobody holds the link: a person may decide it. */
-function isStuck({ station, vehicle, token }: GuardInputs): boolean {
+function isStuck({ shutSeen, station, vehicle, token }: GuardInputs): boolean {
+  if (!shutSeen) return false
   return station === 'absent' ? token === 'free' || token === 'mine' : vehicle === 'lost'
 }
 
