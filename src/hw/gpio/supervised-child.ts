@@ -1,0 +1,87 @@
+/**
+ * Supervised child: a short shell script that speaks by lines, with its whole process group.
+ * Guarantees: `end` ends all of the group, and resolves when the kernel has taken back what it held; where the guard
+ * itself is killed the kernel ends the child too (PR_SET_PDEATHSIG), unless it asks to see its input closed instead.
+ */
+import { spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { TOOL_ENVIRONMENT } from './gpiod-tools.js'
+
+export interface SupervisedChild {
+  /** Writes a line; false: what was written before has not been taken yet, or it is gone. */
+  write(line: string): boolean
+  /** SIGKILL to the group: the tools hold nothing that a signal could save, and one that hangs would not hear another. */
+  end(): Promise<void>
+  /** Closes its input, and waits for it to end by itself; after the time (ms) it is ended. */
+  close(withinMs: number): Promise<void>
+}
+
+export interface ChildOptions {
+  /** Of `/bin/sh`. */
+  script: string
+  /** `ends with us`: killed when this process dies. `sees us end`: it lives on and finds its input closed. */
+  fate: 'ends with us' | 'sees us end'
+  onLine: (line: string) => void
+  /** It ended, and nobody asked it to; why, in words. Not called after `end` or `close`. */
+  onEnd: (why: string) => void
+  /** What it says on stderr, by lines. */
+  onComplaint?: (line: string) => void
+}
+
+/** What is kept of a complaint (characters). */
+const MAX_COMPLAINT = 200
+
+export function startChild({ script, fate, onLine, onEnd, onComplaint }: ChildOptions): SupervisedChild {
+  const shell = ['/bin/sh', '-c', script]
+  const words = fate === 'ends with us' ? ['setpriv', '--pdeathsig', 'KILL', ...shell] : shell
+  const child = spawn(words[0]!, words.slice(1), {
+    detached: true,
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: TOOL_ENVIRONMENT,
+  })
+  let isWanted = true
+  let hasEnded = false
+  let complaint = ''
+  createInterface(child.stdout).on('line', (line) => {
+    if (isWanted) onLine(line)
+  })
+  createInterface(child.stderr).on('line', (line) => {
+    complaint = line.slice(0, MAX_COMPLAINT)
+    if (isWanted) onComplaint?.(complaint)
+  })
+  // A pipe whose reader died: `onEnd` tells of it.
+  child.stdin.on('error', () => undefined)
+  const ended = new Promise<void>((resolve) => {
+    const finish = (why: string) => {
+      if (isWanted) onEnd(complaint === '' ? why : complaint)
+      isWanted = false
+      hasEnded = true
+      resolve()
+    }
+    child.once('error', (error) => finish(error.message))
+    child.once('close', (code, signal) => finish(`it ended (${signal ?? `exit code ${code}`})`))
+  })
+  const kill = () => {
+    try {
+      if (child.pid !== undefined && !hasEnded) process.kill(-child.pid, 'SIGKILL')
+    } catch {
+      // ESRCH: none of the group is left.
+    }
+  }
+  return {
+    write: (line) =>
+      child.stdin.writable && child.stdin.write(`${line}\n`) && child.stdin.writableLength === 0,
+    async end() {
+      isWanted = false
+      kill()
+      await ended
+    },
+    async close(withinMs) {
+      isWanted = false
+      const timer = setTimeout(kill, withinMs)
+      child.stdin.end()
+      await ended
+      clearTimeout(timer)
+    },
+  }
+}
