@@ -33,6 +33,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     goesOn: true,
     load: async () => (await import('./commands/close.js')).closeCommand(),
   },
+  status: {
+    summary: 'show the door, why and since when, and what is recorded',
+    load: async () => (await import('./commands/status.js')).statusCommand(),
+  },
   import: {
     summary: 'take recordings into the vault',
     goesOn: true,

@@ -27,6 +27,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   simulator: ['base', 'link', 'mavlink'],
   station: ['base', 'link', 'mavlink', 'storage', 'forward'],
   guard: ['base', 'hw', 'ledger'],
+  doctor: ['base', 'hw'],
   commands: [
     'base',
     'link',
@@ -38,6 +39,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'simulator',
     'station',
     'guard',
+    'doctor',
   ],
   main: ['base', 'commands'],
 }

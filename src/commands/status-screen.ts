@@ -1,0 +1,221 @@
+/**
+ * Status screen: door, why, since when, contacts, links, recording, witness and layers on one screen.
+ * Pure. What is old is never shown as now, what is not known is said to be so, and colour only repeats what a word says.
+ */
+import type { GuardStatus } from '../base/guard-status.js'
+import type { FoundStatus, StationReport } from '../doctor/status-file.js'
+import { countText, durationText, percentText, pluralText, sizeText } from './quantity-text.js'
+
+export interface Snapshot {
+  /** Monotonic clock (µs since boot). */
+  nowUs: number
+  guard: FoundStatus<GuardStatus>
+  station: FoundStatus<StationReport>
+}
+
+type Tone = 'good' | 'warning' | 'bad'
+
+/** SGR parameters, bold with each, for those who do not see the colours apart. */
+const SGR: Readonly<Record<Tone, string>> = { good: '1;32', warning: '1;33', bad: '1;31' }
+
+/** Of the guard's last events (count). */
+const EVENTS_SHOWN = 5
+/** Width of the first column (characters). */
+const LABEL_COLUMNS = 10
+
+/** The screen as text; `isColoured` adds colour to the words that matter most. */
+export function statusScreen(snapshot: Snapshot, isColoured: boolean): string {
+  const paint = (tone: Tone, text: string) => (isColoured ? `\x1b[${SGR[tone]}m${text}\x1b[0m` : text)
+  return [
+    ...doorRows(snapshot, paint),
+    ...guardRows(snapshot, paint),
+    ...stationRows(snapshot, paint),
+    ...eventRows(snapshot),
+  ].join('\n')
+}
+
+type Paint = (tone: Tone, text: string) => string
+
+/** How long ago; what was written a moment after we looked at the clock is now. */
+function agoText(nowUs: number, thenUs: number): string {
+  return durationText(Math.max(0, nowUs - thenUs))
+}
+
+function row(label: string, text: string): string {
+  return `${label.padEnd(LABEL_COLUMNS)}${text}`
+}
+
+/** Text of others on a terminal: nothing that moves the cursor or paints. */
+function plain(text: string): string {
+  // eslint-disable-next-line no-control-regex
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '?')
+}
+
+const DOOR_WORDS = {
+  blocked: { tone: 'good', meaning: 'nothing leaves over an uplink' },
+  permitted: { tone: 'warning', meaning: 'traffic may leave over the uplinks' },
+  fault: { tone: 'bad', meaning: 'kept shut until SHUT is seen and everything is verified' },
+} as const
+
+function doorRows({ nowUs, guard }: Snapshot, paint: Paint): string[] {
+  const { status } = guard
+  if (guard.state === 'live' && status !== null) {
+    const { tone, meaning } = DOOR_WORDS[status.door]
+    const since = agoText(nowUs, status.sinceUs)
+    return [
+      row('Door', `${paint(tone, status.door.toUpperCase())}  ${meaning}; for ${since}`),
+      row('', `why: ${plain(status.reason)}`),
+    ]
+  }
+  const last = status === null ? '' : `; it last said: ${status.door}, ${plain(status.reason)}`
+  return [
+    row('Door', `${paint('bad', 'NOT KNOWN')}  the guard does not say`),
+    row('', `why: ${plain(guard.why)}${last}`),
+    row('', 'a permit lapses 3 s after the last one by itself, and what was loaded at boot stays shut;'),
+    row('', 'look: systemctl status groundlock-guard; sudo groundlock doctor'),
+  ]
+}
+
+function guardRows({ nowUs, guard }: Snapshot, paint: Paint): string[] {
+  const { status } = guard
+  if (guard.state !== 'live' || status === null)
+    return [row('Guard', paint('bad', guard.state.toUpperCase()))]
+  return [
+    row('Switch', switchText(status)),
+    ...witnessRows(status, paint),
+    ...readingRows(status, paint),
+    row('Token', tokenText(status)),
+    row('Guard', `runs for ${agoText(nowUs, status.startedUs)} as process ${status.pid}`),
+  ]
+}
+
+const POSITION_WORDS = { shut: 'SHUT', permit: 'PERMIT', doubt: 'IN DOUBT' } as const
+
+function switchText({ switch: reading, reason }: GuardStatus): string {
+  const { permit, shut } = reading.contacts
+  const contacts = `contacts: permit ${permit ?? 'not known'}, shut ${shut ?? 'not wired'}`
+  const why = reading.reason === reason ? '' : `; ${plain(reading.reason)}`
+  const seen = reading.shutSeen ? '' : '; SHUT not yet seen since the guard started'
+  return `${POSITION_WORDS[reading.position]}  ${contacts} (${plain(reading.backend)})${why}${seen}`
+}
+
+function witnessRows({ witness, canary, door }: GuardStatus, paint: Paint): string[] {
+  const grew = witness.growth
+    .map(({ name, packets }) => `${plain(name)} sent ${pluralText(packets, 'packet')}`)
+    .join(', ')
+  const text =
+    witness.state === 'grew'
+      ? `${paint('bad', 'GREW')}  while shut: ${grew === '' ? 'which is not known' : grew}`
+      : door === 'permitted'
+        ? 'rests while permitted'
+        : 'still  no uplink has sent a packet since it was shut'
+  const canaryText = canary === null ? 'not yet tested' : canary
+  return [row('Witness', `${text}; canary: ${canaryText}`)]
+}
+
+function readingRows({ reading, door }: GuardStatus, paint: Paint): string[] {
+  if (reading === null) return [row('Kernel', 'not read back yet')]
+  const { layers } = reading
+  const mark = (name: string, holds: boolean | null) =>
+    holds === null
+      ? `${name}: no radio`
+      : `${name}: ${holds ? 'yes' : paint(door === 'permitted' ? 'warning' : 'bad', 'NO')}`
+  const uplinks = reading.uplinks.map((uplink) => {
+    const parts = [
+      uplink.isUp ? 'up' : 'link down',
+      uplink.isCovered ? 'covered' : paint('bad', 'NOT COVERED'),
+      uplink.isLeased ? paint('warning', 'PERMITTED') : 'shut',
+    ]
+    return row('Uplink', `${plain(uplink.name)}  ${parts.join(', ')}`)
+  })
+  const locals = reading.locals.map(({ name, isThere, mismatch }) => {
+    const text =
+      mismatch === null
+        ? isThere
+          ? 'there'
+          : 'not plugged in'
+        : paint('bad', `NOT AS CONFIGURED, so shut: ${plain(mismatch)}`)
+    return row('Local', `${plain(name)}  ${text}`)
+  })
+  return [
+    row('Kernel', kernelText(reading.kernel, paint)),
+    row(
+      'Layers',
+      [
+        mark('base', layers.base),
+        mark('netdev', layers.netdev),
+        mark('twin', layers.twin),
+        mark('link down', layers.linkDown),
+        mark('rfkill', layers.rfkill),
+      ].join('  '),
+    ),
+    ...(uplinks.length === 0 ? [row('Uplink', 'none plugged in')] : uplinks),
+    ...locals,
+    ...reading.problems.map((problem) => row('Problem', plain(problem))),
+  ]
+}
+
+function kernelText(kernel: 'shut' | 'leased' | 'differs', paint: Paint): string {
+  if (kernel === 'shut') return 'shut  read back as it should be'
+  if (kernel === 'leased') return 'permitted  a lease of 3 s is on, renewed while the switch says so'
+  return `${paint('bad', 'DIFFERS')}  what is loaded is not what should be`
+}
+
+function tokenText({ token }: GuardStatus): string {
+  return {
+    free: 'free  nobody holds the link',
+    mine: 'held by the guard',
+    other: 'held by the station',
+    doubt: 'IN DOUBT  the file is not the one that is locked',
+  }[token]
+}
+
+function stationRows({ guard, station }: Snapshot, paint: Paint): string[] {
+  const told = guard.state === 'live' && guard.status !== null ? stationSaid(guard.status) : ''
+  const { status } = station
+  if (station.state !== 'live' || status === null) {
+    const word = station.state === 'unreadable' ? 'NOT READABLE' : station.state.toUpperCase()
+    const hint = /may not read/.test(station.why)
+      ? '; sudo usermod -aG groundlock "$USER", then log in again'
+      : ''
+    return [row('Station', `${paint('bad', word)}  ${plain(station.why)}${hint}${told}`)]
+  }
+  return [
+    row('Station', `${plain(status.station)}, process ${status.pid}${told}`),
+    row('Record', recordText(status, paint)),
+    ...status.links.map((link) => row('Link', linkText(link, paint))),
+  ]
+}
+
+function stationSaid({ station }: GuardStatus): string {
+  if (station.state === 'absent') return '; the guard does not hear it'
+  const link = station.link === null ? '' : `, link ${station.link}`
+  const vehicle = station.vehicle === null ? '' : `, vehicle ${station.vehicle}`
+  return `; to the guard: ${station.state}${link}${vehicle}`
+}
+
+function recordText({ flight, stored, backlogBytes, recovered }: StationReport, paint: Paint): string {
+  const on = flight === null ? 'no flight is on' : `${paint('good', 'RECORDING')} ${plain(flight)}`
+  const last =
+    stored === null
+      ? 'nothing stored yet'
+      : `stored: ${sizeText(stored.bytes)}, chunk ${countText(stored.sequence)}, last flush ${Math.round(stored.flushMs)} ms`
+  const slow = stored !== null && stored.slowFlushes > 0 ? `, ${countText(stored.slowFlushes)} slow` : ''
+  const waits = backlogBytes === 0 ? '' : `; ${sizeText(backlogBytes)} wait in memory`
+  return `${on}; ${last}${slow}${waits}${recovered ? '' : '; the last run is still being recovered'}`
+}
+
+function linkText(link: StationReport['links'][number], paint: Paint): string {
+  const state = link.state === 'open' ? 'open' : paint('warning', link.state.toUpperCase())
+  const noise = link.bytesIn === 0 ? 0 : link.noiseBytes / link.bytesIn
+  const counts = `${pluralText(link.frames, 'frame')}, ${percentText(noise)} noise, ${pluralText(link.lostBytes, 'byte')} lost`
+  const fault = link.fault === null ? '' : `: ${plain(link.fault)}`
+  return `${plain(link.name)}  ${state}${fault}; ${counts}`
+}
+
+function eventRows({ nowUs, guard }: Snapshot): string[] {
+  if (guard.state !== 'live' || guard.status === null) return []
+  return guard.status.events
+    .slice(-EVENTS_SHOWN)
+    .map(({ atUs, text }, at) => row(at === 0 ? 'Events' : '', `${agoText(nowUs, atUs)} ago  ${plain(text)}`))
+}

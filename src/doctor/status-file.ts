@@ -1,0 +1,143 @@
+/**
+ * Status file: what guard and station last said of themselves, and whether it still holds.
+ * Guarantees: a text that is old, of another boot or of a process that is gone is never passed off as now; one that
+ * cannot be read is said to be so with the reason. Errors: none.
+ */
+import { closeSync, openSync, readSync } from 'node:fs'
+import { join } from 'node:path'
+import * as v from 'valibot'
+import { errnoOf, reasonOf } from '../base/fault.js'
+import { GUARD_STATUS_FILE, guardStatusSchema, type GuardStatus } from '../base/guard-status.js'
+
+/** Written each second; two may be late (µs). */
+export const STALE_AFTER_US = 3_000_000
+
+/** Far above any real one (bytes). */
+const MAX_STATUS_BYTES = 262_144
+
+/** What is known of the clock and the processes here. */
+export interface Present {
+  nowUs: number
+  bootId: string
+  isProcessAlive(pid: number): boolean
+}
+
+export type StatusState = 'live' | 'stale' | 'absent' | 'unreadable'
+
+export interface FoundStatus<T> {
+  path: string
+  state: StatusState
+  /** Why it is not live; empty where it is. */
+  why: string
+  /** How old it is (ms); null where that means nothing. */
+  ageMs: number | null
+  status: T | null
+}
+
+const linkPart = v.object({
+  name: v.string(),
+  device: v.string(),
+  state: v.picklist(['open', 'waiting', 'closed']),
+  fault: v.nullable(v.string()),
+  bytesIn: v.number(),
+  frames: v.number(),
+  noiseBytes: v.number(),
+  lostBytes: v.number(),
+  outsideBytes: v.number(),
+})
+
+/** Of the station's status what `status` shows; the whole is `StationStatus` of the room forward. */
+const stationStatusSchema = v.object({
+  pid: v.pipe(v.number(), v.integer(), v.minValue(1)),
+  bootId: v.string(),
+  nowUs: v.number(),
+  startedUs: v.number(),
+  station: v.string(),
+  recovered: v.boolean(),
+  flight: v.nullable(v.string()),
+  stored: v.nullable(
+    v.object({
+      flight: v.string(),
+      sequence: v.number(),
+      bytes: v.number(),
+      flushMs: v.number(),
+      slowFlushes: v.number(),
+    }),
+  ),
+  backlogBytes: v.number(),
+  links: v.array(linkPart),
+})
+
+export type StationReport = v.InferOutput<typeof stationStatusSchema>
+
+export function readGuardStatus(runDir: string, present: Present): FoundStatus<GuardStatus> {
+  return readStatus(join(runDir, GUARD_STATUS_FILE), guardStatusSchema, present)
+}
+
+export function readStationStatus(runDir: string, present: Present): FoundStatus<StationReport> {
+  return readStatus(join(runDir, 'station.json'), stationStatusSchema, present)
+}
+
+interface Written {
+  pid: number
+  bootId: string
+  nowUs: number
+}
+
+function readStatus<T extends Written>(
+  path: string,
+  schema: v.GenericSchema<unknown, T>,
+  present: Present,
+): FoundStatus<T> {
+  const none = (state: StatusState, why: string) => ({ path, state, why, ageMs: null, status: null })
+  let text: string
+  try {
+    text = readBounded(path)
+  } catch (cause) {
+    if (errnoOf(cause) === 'ENOENT') return none('absent', `there is no ${path}`)
+    const isForbidden = errnoOf(cause) === 'EACCES'
+    return none('unreadable', `${path}: ${isForbidden ? 'this user may not read it' : reasonOf(cause)}`)
+  }
+  const parsed = v.safeParse(schema, parsedJson(text))
+  if (!parsed.success)
+    return none('unreadable', `${path} is not what this version reads: ${whereOf(parsed.issues[0])}`)
+  const status = parsed.output
+  const sameBoot = status.bootId === present.bootId
+  const why = staleness(status, present)
+  const ageMs = sameBoot ? Math.max(0, Math.round((present.nowUs - status.nowUs) / 1000)) : null
+  return { path, state: why === '' ? 'live' : 'stale', why, ageMs, status }
+}
+
+function staleness({ pid, bootId, nowUs }: Written, present: Present): string {
+  if (bootId !== present.bootId) return 'it was written before the last boot'
+  if (!present.isProcessAlive(pid)) return `process ${pid}, which wrote it, is gone`
+  const ageUs = present.nowUs - nowUs
+  if (ageUs > STALE_AFTER_US) return `nothing was written for ${(ageUs / 1e6).toFixed(1)} s`
+  // The clock is one for the whole boot: nobody here wrote it then.
+  return ageUs < -STALE_AFTER_US ? 'it claims a time that is still to come' : ''
+}
+
+function readBounded(path: string): string {
+  const fd = openSync(path, 'r')
+  try {
+    const bytes = Buffer.alloc(MAX_STATUS_BYTES + 1)
+    const length = readSync(fd, bytes, 0, bytes.length, 0)
+    if (length > MAX_STATUS_BYTES) throw new Error(`larger than ${MAX_STATUS_BYTES} bytes`)
+    return bytes.toString('utf8', 0, length)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function whereOf(issue: v.BaseIssue<unknown>): string {
+  const at = v.getDotPath(issue)
+  return at === null ? 'no JSON object' : `${at}: expected ${issue.expected}, found ${issue.received}`
+}

@@ -1,0 +1,196 @@
+/** `groundlock status`: what an inspector reads, from files that a guard and a station wrote or did not write. */
+import { spawn, spawnSync } from 'node:child_process'
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { join } from 'node:path'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { monotonicUs } from '../../src/base/clock.js'
+import type { GuardStatus } from '../../src/base/guard-status.js'
+import { GROUNDLOCK, groundlock } from '../support/groundlock.js'
+import { madeGuardStatus, madeStationStatus } from '../support/made-status.js'
+import { temporaryFolder } from '../support/temporary-folder.js'
+
+const folder = temporaryFolder('status')
+const guardFile = join(folder, 'guard', 'guard.json')
+const stationFile = join(folder, 'station', 'station.json')
+const configuration = join(folder, 'groundlock.toml')
+
+beforeEach(() => {
+  for (const name of ['guard', 'station']) {
+    rmSync(join(folder, name), { recursive: true, force: true })
+    mkdirSync(join(folder, name), { recursive: true })
+  }
+  const text = `[station]\nrun_dir = "${join(folder, 'station')}"\n[guard]\nrun_dir = "${join(folder, 'guard')}"\n[link.radio]\ndevice = "/dev/ttyUSB0"\n`
+  writeFileSync(configuration, text)
+})
+
+const guardSays = (parts: Partial<GuardStatus> = {}) =>
+  writeFileSync(guardFile, JSON.stringify(madeGuardStatus(parts)))
+const stationSays = (parts: Parameters<typeof madeStationStatus>[0] = {}) =>
+  writeFileSync(stationFile, JSON.stringify(madeStationStatus(parts)))
+
+const status = (...args: string[]) => groundlock(['status', '--config', configuration, ...args])
+
+describe('one screen', () => {
+  it('says the door, why, since when, contacts, witness, layers, uplinks, link and recording', () => {
+    guardSays()
+    stationSays()
+    const { code, stdout } = status()
+    expect(code).toBe(0)
+    expect(stdout).toContain('BLOCKED  nothing leaves over an uplink; for 4:12')
+    expect(stdout).toContain('why: the switch is SHUT')
+    expect(stdout).toContain('SHUT  contacts: permit open, shut closed (chardev)')
+    expect(stdout).toContain('still  no uplink has sent a packet since it was shut; canary: dropped')
+    expect(stdout).toContain('base: yes  netdev: yes  twin: yes  link down: yes  rfkill: no radio')
+    expect(stdout).toContain('eth0  link down, covered, shut')
+    expect(stdout).toContain('eth1  there')
+    expect(stdout).toContain('held by the station')
+    expect(stdout).toContain('to the guard: present, link open, vehicle armed')
+    expect(stdout).toContain('RECORDING north-1-5f3a-1a2b3c4d-7; stored: 4.20 MB, chunk 1,234')
+    expect(stdout).toContain('radio  open; 123,456 frames')
+    expect(stdout.trimEnd().split('\n').length).toBeLessThanOrEqual(24)
+  })
+
+  it('names the interface and the count of a witness that grew, and a fault ends with exit code 3', () => {
+    const growth = [{ ifindex: 2, name: 'eth0', packets: 3 }]
+    guardSays({ door: 'fault', reason: 'eth0 sent 3 packets while shut', witness: { state: 'grew', growth } })
+    const { code, stdout } = status()
+    expect(code).toBe(3)
+    expect(stdout).toContain('FAULT')
+    expect(stdout).toContain('GREW  while shut: eth0 sent 3 packets')
+  })
+
+  it('says while permitted that it is', () => {
+    const reading = madeGuardStatus().reading!
+    const uplinks = [{ ...reading.uplinks[0]!, isUp: true, isLeased: true }]
+    guardSays({
+      door: 'permitted',
+      reason: 'the switch is PERMIT',
+      reading: { ...reading, kernel: 'leased', uplinks },
+    })
+    expect(status().stdout).toMatch(/PERMITTED {2}traffic may leave[^]*eth0 {2}up, covered, PERMITTED/)
+  })
+
+  it('shows no control characters of others', () => {
+    guardSays({ reason: 'a\u001b[2Jb\u0007\u009b31m' })
+    stationSays({ flight: 'x\u001b]0;y' })
+    const { stdout } = status()
+    // eslint-disable-next-line no-control-regex
+    expect(stdout).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/)
+    expect(stdout).toContain('a?[2Jb??31m')
+  })
+})
+
+describe('what is not now is never shown as now', () => {
+  const expectNotKnown = (why: RegExp) => {
+    const { code, stdout } = status()
+    expect(code).toBe(3)
+    expect(stdout).toContain('NOT KNOWN  the guard does not say')
+    expect(stdout).toMatch(why)
+    expect(stdout).not.toContain('BLOCKED')
+    expect(JSON.parse(status('--json').stdout)).not.toMatchObject({ guard: { state: 'live' } })
+  }
+
+  it('older than 3 s', () => {
+    guardSays({ nowUs: monotonicUs() - 3_100_000 })
+    expectNotKnown(/nothing was written for 3\.\d s; it last said: blocked, the switch is SHUT/)
+  })
+
+  it('of a process that is gone', () => {
+    const { pid } = spawnSync('true')
+    guardSays({ pid })
+    expectNotKnown(new RegExp(`process ${pid}, which wrote it, is gone`))
+  })
+
+  it('of another boot', () => {
+    guardSays({ bootId: '0'.repeat(32) })
+    expectNotKnown(/written before the last boot/)
+  })
+
+  it('from the future', () => {
+    guardSays({ nowUs: monotonicUs() + 60_000_000 })
+    expectNotKnown(/a time that is still to come/)
+  })
+
+  it('absent', () => expectNotKnown(/why: there is no .*guard\.json/))
+
+  it.each([
+    ['cut off', '{"v":1,'],
+    ['empty', ''],
+    ['of another version', JSON.stringify({ ...madeGuardStatus(), v: 2 })],
+    ['with another door', JSON.stringify({ ...madeGuardStatus(), door: 'open' })],
+    ['too long', ' '.repeat(300_000)],
+  ])('%s', (_, text) => {
+    writeFileSync(guardFile, text)
+    expectNotKnown(/guard\.json(?: is not what this version reads)?: /)
+  })
+
+  it('a station that is gone, beside a guard that is not', () => {
+    guardSays({ station: { state: 'absent', link: null, vehicle: null } })
+    stationSays({ nowUs: monotonicUs() - 10_000_000 })
+    const { code, stdout } = status()
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/STALE {2}nothing was written for 10\.\d s; the guard does not hear it/)
+    expect(stdout).not.toContain('RECORDING')
+  })
+
+  it.skipIf(process.getuid?.() !== 0)(
+    'a status that this user may not read (tried as nobody; needs root)',
+    () => {
+      guardSays()
+      stationSays()
+      chmodSync(folder, 0o755)
+      chmodSync(join(folder, 'station'), 0o750)
+      const { stdout } = spawnSync(process.execPath, [GROUNDLOCK, 'status', '--config', configuration], {
+        encoding: 'utf8',
+        uid: 65534,
+        gid: 65534,
+      })
+      expect(stdout).toContain('BLOCKED')
+      expect(stdout).toContain('NOT READABLE')
+      expect(stdout).toContain('usermod -aG groundlock')
+    },
+  )
+})
+
+describe('for programs', () => {
+  it('--json has both, with state, age and what was said', () => {
+    guardSays()
+    stationSays()
+    const told = JSON.parse(status('--json').stdout) as Record<string, unknown>
+    expect(told).toMatchObject({
+      guard: { state: 'live', why: '', path: guardFile, status: { door: 'blocked', row: 'shut' } },
+      station: { state: 'live', status: { flight: 'north-1-5f3a-1a2b3c4d-7' } },
+    })
+  })
+
+  it('--watch --json gives a line each second', async () => {
+    guardSays()
+    const child = spawn(GROUNDLOCK, ['status', '--config', configuration, '--watch', '--json'])
+    const lines: string[] = []
+    for await (const line of createInterface({ input: child.stdout })) if (lines.push(line) === 2) break
+    child.kill()
+    expect(lines.map((line) => Object.keys(JSON.parse(line) as object))).toEqual([
+      ['nowUs', 'guard', 'station'],
+      ['nowUs', 'guard', 'station'],
+    ])
+  })
+})
+
+describe('colour', () => {
+  /** On a pseudo-terminal, as script(1) makes one. */
+  const onTerminal = (env: NodeJS.ProcessEnv) =>
+    spawnSync('script', ['-qec', `${GROUNDLOCK} status --config ${configuration}`, '/dev/null'], {
+      encoding: 'utf8',
+      env: { ...process.env, ...env },
+    }).stdout
+
+  it('is on a terminal only, repeats what a word says, and NO_COLOR leaves it out', () => {
+    guardSays()
+    expect(status().stdout).not.toContain('\u001b')
+    expect(onTerminal({ NO_COLOR: '' })).toContain('\u001b[1;32mBLOCKED\u001b[0m')
+    const without = onTerminal({ NO_COLOR: '1' })
+    expect(without).toContain('BLOCKED')
+    expect(without).not.toContain('\u001b')
+  })
+})
