@@ -1,0 +1,31 @@
+/**
+ * Link facts: what must hold for a local interface and `ip` does not list: its udev path, and that it ignores routers.
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import type { Link } from './links.js'
+import type { LinkFacts } from './locals.js'
+
+/** Router advertisements would give a local interface a default route, so they are switched off, and that is read back. */
+export function linkFacts({ ifindex, name }: Link): LinkFacts {
+  const setting = `/proc/sys/net/ipv6/conf/${name}/accept_ra`
+  let accepts = content(setting)
+  if (accepts !== null && accepts !== '0') {
+    try {
+      writeFileSync(setting, '0')
+    } catch {
+      // a read-only /proc/sys: what is read next decides
+    }
+    accepts = content(setting)
+  }
+  // Written by udevd beside its database; `udevadm info` reads the same file.
+  const path = /^E:ID_PATH=(.*)$/m.exec(content(`/run/udev/data/n${ifindex}`) ?? '')?.[1] ?? null
+  return { path, ignoresRouters: accepts === null || accepts === '0' }
+}
+
+function content(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8').trim()
+  } catch {
+    return null
+  }
+}
