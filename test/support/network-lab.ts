@@ -100,14 +100,16 @@ export class NetworkLab {
   /** Makes the uplink of that number, with addresses at both ends, up; `up0` gets the default routes. Returns its name. */
   async addUplink(number = 0, name = `up${number}`): Promise<string> {
     const far = `far${number}`
-    await this.station.shell(`ip link add ${name} address ${mac(number, 2)} type veth \
-      peer name ${far} address ${mac(number, 1)} netns ${this.outside.pid}`)
-    await this.outside.shell(`
-      ip link set ${far} up
-      ip address add 198.18.${number}.1/24 dev ${far}
-      ip address add 2001:db8:${number}::1/64 dev ${far} nodad
-      ip neighbour replace 198.18.${number}.2 lladdr ${mac(number, 2)} nud permanent dev ${far}
-      ip neighbour replace 2001:db8:${number}::2 lladdr ${mac(number, 2)} nud permanent dev ${far}`)
+    await this.station.run(
+      ...['ip', 'link', 'add', name, 'address', mac(number, 2), 'type', 'veth'],
+      ...['peer', 'name', far, 'address', mac(number, 1), 'netns', String(this.outside.pid)],
+    )
+    await this.outside.ip(`
+      link set ${far} up
+      address add 198.18.${number}.1/24 dev ${far}
+      address add 2001:db8:${number}::1/64 dev ${far} nodad
+      neighbour replace 198.18.${number}.2 lladdr ${mac(number, 2)} nud permanent dev ${far}
+      neighbour replace 2001:db8:${number}::2 lladdr ${mac(number, 2)} nud permanent dev ${far}`)
     await this.dress(number, name)
     return name
   }
@@ -117,29 +119,29 @@ export class NetworkLab {
    * not a missing answer to ARP but only a door keeps something in. May be done again, also while the door is shut.
    */
   async dress(number = 0, name = `up${number}`): Promise<void> {
-    await this.station.shell(`
-      ip link set ${name} up
-      ${untilUp(name)}
-      ip address replace 198.18.${number}.2/24 dev ${name}
-      ip address replace 2001:db8:${number}::2/64 dev ${name} nodad
-      ip neighbour replace 198.18.${number}.1 lladdr ${mac(number, 1)} nud permanent dev ${name}
-      ip neighbour replace 2001:db8:${number}::1 lladdr ${mac(number, 1)} nud permanent dev ${name}
-      ${number === 0 ? `ip route replace default via 198.18.0.1 dev ${name}` : ''}
-      ${number === 0 ? `ip -6 route replace default via 2001:db8:0::1 dev ${name}` : ''}`)
+    const routes = ['0.0.0.0/0 via 198.18.0.1', '::/0 via 2001:db8:0::1']
+    await this.station.ip(`
+      link set ${name} up
+      address replace 198.18.${number}.2/24 dev ${name}
+      address replace 2001:db8:${number}::2/64 dev ${name} nodad
+      neighbour replace 198.18.${number}.1 lladdr ${mac(number, 1)} nud permanent dev ${name}
+      neighbour replace 2001:db8:${number}::1 lladdr ${mac(number, 1)} nud permanent dev ${name}
+      ${number === 0 ? routes.map((route) => `route replace ${route} dev ${name}`).join('\n') : ''}`)
+    await this.station.shell(untilUp(name))
   }
 
   /** Makes the local network: 192.168.77.1 is the station, 192.168.77.2 a client. Returns the interface's name. */
   async addLocal(name = 'loc0'): Promise<string> {
-    await this.station.shell(`
-      ip link add ${name} address ${LOCAL_MAC} type veth peer name cli0 address ${CLIENT_MAC} netns ${this.local.pid}
-      ip address add 192.168.77.1/24 dev ${name}
-      ip link set ${name} up
-      ip neighbour replace 192.168.77.2 lladdr ${CLIENT_MAC} nud permanent dev ${name}`)
-    await this.local.shell(`
-      ip address add 192.168.77.2/24 dev cli0
-      ip link set cli0 up
-      ip neighbour replace 192.168.77.1 lladdr ${LOCAL_MAC} nud permanent dev cli0
-      ip route add default via 192.168.77.1`)
+    await this.station.ip(`
+      link add ${name} address ${LOCAL_MAC} type veth peer name cli0 address ${CLIENT_MAC} netns ${this.local.pid}
+      address add 192.168.77.1/24 dev ${name}
+      link set ${name} up
+      neighbour replace 192.168.77.2 lladdr ${CLIENT_MAC} nud permanent dev ${name}`)
+    await this.local.ip(`
+      address add 192.168.77.2/24 dev cli0
+      link set cli0 up
+      neighbour replace 192.168.77.1 lladdr ${LOCAL_MAC} nud permanent dev cli0
+      route add default via 192.168.77.1`)
     await this.station.shell(untilUp(name))
     return name
   }

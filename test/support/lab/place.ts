@@ -88,6 +88,11 @@ export class Place {
     return this.run('sh', '-ec', lines)
   }
 
+  /** Runs commands of ip(8), a line each, in one process; stops at the first that fails. */
+  ip(lines: string): Promise<string> {
+    return this.run('sh', '-c', 'echo "$0" | ip -batch -', lines)
+  }
+
   /** Starts a command; `pid` of what is returned is that of the command itself. */
   start(command: string, args: readonly string[], options: SpawnOptions = {}): ChildProcess {
     const [program, all] = this.around(command, args)

@@ -26,10 +26,11 @@ export class Resident {
     })
   }
 
-  /** Starts `script`, which lies beside this file, and waits for its first line. */
-  static async start(place: Place, script: string): Promise<Resident> {
+  /** Starts `script`, Python or Node's, named from the folder of this file, and waits for its first line: `ready`. */
+  static async start(place: Place, script: string, ...args: string[]): Promise<Resident> {
     const path = fileURLToPath(new URL(script, import.meta.url))
-    const child = place.start(PYTHON, [path], { stdio: ['pipe', 'pipe', 'pipe'] })
+    const program = script.endsWith('.py') ? PYTHON : process.execPath
+    const child = place.start(program, [path, ...args], { stdio: ['pipe', 'pipe', 'pipe'] })
     const resident = new Resident(child)
     if ((await resident.#line()) !== 'ready') throw new Error(`${script} does not start: ${resident.#stderr}`)
     return resident
