@@ -5,11 +5,11 @@
  * ends in a shut door; a person with the switch gets out of every state.
  * Source: the table in table.ts. Errors: none; a view that no row fits is a mistake of ours, and a test says there is none.
  */
-import { OVERRIDE_WAIT_MS, RENEW_MS, SHUT_AGAIN_MS } from './guard-state.js'
+import { OVERRIDE_WAIT_MS, PHASES, RENEW_MS, SHUT_AGAIN_MS } from './guard-state.js'
 import type { Decision, Effect, GuardInputs, GuardState } from './guard-state.js'
 import { TABLE } from './table.js'
 import type { Row } from './table.js'
-import { remember, stuckMs, viewOf } from './view.js'
+import { WORDS, remember, stuckMs, viewOf } from './view.js'
 import type { View } from './view.js'
 
 export function decide(before: GuardState, inputs: GuardInputs): Decision {
@@ -28,35 +28,39 @@ export function decide(before: GuardState, inputs: GuardInputs): Decision {
   }
 }
 
+/** The rows of each phase with their conditions as a list: a guard decides many times a second. */
+const ROWS = new Map(
+  PHASES.map((phase) => [
+    phase,
+    TABLE.filter((row) => row.in.includes(phase)).map((row) => ({ row, conditions: conditionsOf(row) })),
+  ]),
+)
+
 /** The first row that fits. */
-export function rowFor(view: View, table: readonly Row[] = TABLE): Row {
-  const row = table.find((each) => fits(each, view))
-  if (row === undefined) throw new Error(`no row of the table fits ${JSON.stringify(view)}`)
-  return row
+export function rowFor(view: View): Row {
+  const found = ROWS.get(view.phase)?.find(({ conditions }) => holds(conditions, view))
+  if (found === undefined) throw new Error(`no row of the table fits ${JSON.stringify(view)}`)
+  return found.row
 }
 
 export function fits(row: Row, view: View): boolean {
-  return row.in.includes(view.phase) && WORDS.every((word) => allows(row, view, word))
+  return row.in.includes(view.phase) && holds(conditionsOf(row), view)
 }
 
-const WORDS = [
-  'position',
-  'held',
-  'station',
-  'vehicle',
-  'token',
-  'kernel',
-  'witness',
-  'permit',
-  'late',
-  'untilShut',
-  'waited',
-  'override',
-] as const
+interface Condition {
+  word: keyof View
+  values: readonly View[keyof View][]
+}
 
-function allows(row: Row, view: View, word: keyof View): boolean {
-  const allowed: readonly View[keyof View][] | undefined = row.when[word]
-  return allowed === undefined || allowed.includes(view[word])
+function conditionsOf({ when }: Row): Condition[] {
+  return WORDS.flatMap((word) => {
+    const values = when[word]
+    return values === undefined ? [] : [{ word, values }]
+  })
+}
+
+function holds(conditions: readonly Condition[], view: View): boolean {
+  return conditions.every(({ word, values }) => values.includes(view[word]))
 }
 
 interface Moment {
@@ -105,6 +109,7 @@ function after(
 }
 
 function reasonText(row: Row, state: GuardState, inputs: GuardInputs, view: View): string {
+  if (!row.reason.includes('{')) return row.reason
   const waitMs = Math.max(0, OVERRIDE_WAIT_MS - stuckMs(state, inputs.nowMs))
   const words: Readonly<Record<string, string>> = {
     switch: inputs.switchReason,

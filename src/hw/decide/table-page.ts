@@ -12,7 +12,7 @@ import type { Row } from './table.js'
 import type { View } from './view.js'
 
 /** Words of the view as the page calls them; of those that are yes or no, both forms. */
-const NAMES: Readonly<Record<keyof View, string>> = {
+const NAMES: Readonly<Record<string, string>> = {
   phase: 'phase',
   position: 'switch',
   held: `SHUT for ${SHUT_MEANT_MS} ms`,
@@ -26,7 +26,7 @@ const NAMES: Readonly<Record<keyof View, string>> = {
   untilShut: 'SHUT is awaited',
   waited: `refused for ${seconds(OVERRIDE_WAIT_MS)}`,
   override: 'override',
-}
+} satisfies Record<keyof View, string>
 
 /** The table between two phases' headings, the effects' rules and the limits, as Markdown. */
 export function tableMarkdown(table: readonly Row[] = TABLE): string {
@@ -62,7 +62,7 @@ export function tableText(table: readonly Row[] = TABLE): string {
 
 function conditionText({ when }: Row): string {
   const parts = Object.entries(when).map(([word, values]) => {
-    const name = NAMES[word as keyof View]
+    const name = NAMES[word] ?? word
     if (values[0] === true) return name
     if (values[0] === false) return `no ${name}`
     return `${name} ${values.join(' or ')}`

@@ -2,6 +2,7 @@
  * Table: what the guard decides, row by row; the first row that fits wins. SECURITY.md prints it.
  * `when` names the words of the view (`view.ts`) that a row looks at; what it does not name may be anything.
  */
+import { RENEW_MS } from './guard-state.js'
 import type { Effect, Phase } from './guard-state.js'
 import type { View } from './view.js'
 
@@ -24,7 +25,7 @@ export const EFFECT_RULES: Readonly<Record<Effect, string>> = {
   'ask station': 'once while asking, if a station is there',
   'take token': 'while nobody has it',
   'free token': 'only when it is the guard’s and the kernel was read as shut after the last change',
-  'renew permit': 'when the phase begins, then every 800 ms or later',
+  'renew permit': `when the phase begins, then each time that ${RENEW_MS} ms have passed`,
   'note override': 'always, and before the permit',
 }
 

@@ -33,22 +33,21 @@ export interface View {
   override: boolean
 }
 
-/** Every value of every word; the domain of the table. */
-export const VIEW_VALUES: { readonly [K in keyof View]: readonly View[K][] } = {
-  phase: ['blocked', 'asking', 'permitted', 'shutting', 'fault'],
-  position: ['shut', 'permit', 'doubt', 'unproven'],
-  held: [false, true],
-  station: ['absent', 'present', 'gave way', 'refused', 'silent'],
-  vehicle: ['none', 'disarmed', 'armed', 'lost'],
-  token: ['free', 'mine', 'other', 'doubt'],
-  kernel: ['shut', 'leased', 'differs', 'unread', 'overdue'],
-  witness: ['still', 'grew'],
-  permit: ['none', 'ok', 'failed'],
-  late: [false, true],
-  untilShut: [false, true],
-  waited: [false, true],
-  override: [false, true],
-}
+/** The words that a row may look at, besides the phase. */
+export const WORDS = [
+  'position',
+  'held',
+  'station',
+  'vehicle',
+  'token',
+  'kernel',
+  'witness',
+  'permit',
+  'late',
+  'untilShut',
+  'waited',
+  'override',
+] as const satisfies readonly (keyof View)[]
 
 export function viewOf(state: GuardState, inputs: GuardInputs): View {
   const { nowMs } = inputs
