@@ -28,6 +28,11 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     goesOn: true,
     load: async () => (await import('./commands/run.js')).runCommand(),
   },
+  guard: {
+    summary: 'keep the uplinks shut, unless switch and vehicle permit them',
+    goesOn: true,
+    load: async () => (await import('./commands/guard.js')).guardCommand(),
+  },
   close: {
     summary: 'end the flight that is being recorded, now',
     goesOn: true,

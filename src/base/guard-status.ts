@@ -20,7 +20,7 @@ const switchPart = v.object({
 })
 
 const stationPart = v.object({
-  state: v.picklist(['absent', 'present', 'gave way', 'silent']),
+  state: v.picklist(['absent', 'present', 'gave way', 'refused', 'silent']),
   link: v.nullable(v.picklist(['open', 'closed'])),
   vehicle: v.nullable(v.picklist(['none', 'disarmed', 'armed', 'lost'])),
 })

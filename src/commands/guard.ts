@@ -1,0 +1,40 @@
+/** Command `guard`: keeps the uplinks shut as a daemon, until SIGTERM or Ctrl-C. */
+import { Command } from 'commander'
+import { CONFIGURATION_PATH, loadConfiguration } from '../base/configuration-file.js'
+import { createLog } from '../base/log.js'
+import { startGuard } from '../guard.js'
+
+export function guardCommand(): Command {
+  return new Command('guard')
+    .description('keep the uplinks shut, unless the switch and everything else permit them')
+    .option('--config <file>', 'the configuration', CONFIGURATION_PATH)
+    .addHelpText(
+      'after',
+      `
+Needs CAP_NET_ADMIN, nft and ip, the GPIO lines of the switch, and the link token (systemd-tmpfiles makes it). It shuts
+the uplinks of this machine at once: a connection over one of them, SSH for example, ends. \`groundlock door rules\`
+prints what it would load, \`groundlock door table\` how it decides, \`groundlock status\` what it does.
+SIGTERM and Ctrl-C shut the door and stop.
+
+Example: groundlock guard --config ./groundlock.toml`,
+    )
+    .action(guard)
+}
+
+async function guard(options: { config: string }): Promise<void> {
+  const log = createLog()
+  const isInstalledUnit = process.env['GROUNDLOCK_INSTALLED'] !== undefined
+  const running = await startGuard(loadConfiguration(options.config), log, {
+    isInstalledUnit,
+    onAlive: () => {},
+  })
+  await new Promise<void>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.once(signal, () => {
+        log.info(`${signal}: shutting and stopping`)
+        resolve()
+      })
+    }
+  })
+  await running.stop()
+}

@@ -1,0 +1,394 @@
+/**
+ * Guard: the composition root of `groundlock guard`. One loop, and one place where anything is done:
+ *
+ *     switch, station, token, read-back, witness ──▶ decide ──▶ effects on the door, the token, the station
+ *
+ * A step looks and decides at once; what takes time (nft, flock, the station's answer) is begun by a step and ends with
+ * another one. So the switch is heard whatever else hangs.
+ */
+import { existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { bootId, monotonicUs } from './base/clock.js'
+import type { Configuration } from './base/configuration.js'
+import { reasonOf } from './base/fault.js'
+import type { Log } from './base/log.js'
+import { GUARD_STATUS_FILE } from './base/guard-status.js'
+import type { GuardStatus } from './base/guard-status.js'
+import { writeStatusFile } from './base/status-file.js'
+import { decide } from './hw/decide/decide.js'
+import { startState } from './hw/decide/guard-state.js'
+import type { Decision, Effect, GuardInputs } from './hw/decide/guard-state.js'
+import { openDoor } from './hw/door/door.js'
+import type { Door } from './hw/door/door.js'
+import type { DoorReading } from './hw/door/reading.js'
+import { openLamp } from './hw/lamp/lamp.js'
+import type { Signal } from './hw/lamp/blink-code.js'
+import type { Lamp } from './hw/lamp/lamp.js'
+import { GUARD_SOCKET, openGuardServer } from './hw/protocol/guard-server.js'
+import type { GuardServer } from './hw/protocol/guard-server.js'
+import { openRelay } from './hw/relay/relay.js'
+import type { Relay } from './hw/relay/relay.js'
+import { openSwitch } from './hw/switch/switch.js'
+import type { Switch } from './hw/switch/switch.js'
+import { LinkToken } from './hw/token/link-token.js'
+import type { TokenLook } from './hw/token/link-token.js'
+import { openWitness } from './hw/witness/witness.js'
+import type { Growth, Witness } from './hw/witness/witness.js'
+
+/** How often the loop looks without a cause (ms): SHUT must not wait for an edge that got lost. */
+const STEP_MS = 250
+/** How often the kernel and the witness are read (ms). DESIGN: "Layers, each read back every second" */
+const READ_MS = 1000
+/** Anybody on the machine may see how the door is: there is nothing secret in it. */
+const STATUS_MODE = 0o644
+/** What the status shows of what happened (events). */
+const MAX_EVENTS = 20
+
+/** Made before the first permit of a boot: while it is missing nothing was ever permitted. */
+export const PERMITTED_ONCE_FILE = 'permitted-once'
+
+export interface Guard {
+  /** Shuts the door, frees the token and lets go of the lines. */
+  stop(): Promise<void>
+}
+
+export interface GuardOptions {
+  /** Started as it is installed: a simulated switch has to be asked for by name. */
+  isInstalledUnit: boolean
+  /** Called with each finished read-back: what a watchdog may be fed with. */
+  onAlive(): void
+}
+
+/** What the guard is made of. */
+interface Parts {
+  door: Door
+  switch: Switch
+  server: GuardServer
+  lamp: Lamp
+  relay: Relay
+}
+
+/** Starts guarding; the door was shut when it resolves. Errors: a Fault where it cannot guard at all. */
+export async function startGuard(
+  configuration: Configuration,
+  log: Log,
+  options: GuardOptions,
+): Promise<Guard> {
+  const guard = new RunningGuard(configuration, log, options)
+  await guard.start()
+  return guard
+}
+
+class RunningGuard implements Guard {
+  readonly #configuration: Configuration
+  readonly #log: Log
+  readonly #options: GuardOptions
+  readonly #startedUs = monotonicUs()
+  readonly #bootId = bootId()
+  readonly #token: LinkToken
+  readonly #witness: Witness = openWitness()
+  #parts: Parts | undefined
+  readonly #timers: NodeJS.Timeout[] = []
+
+  #decision: Decision | undefined
+  #state = startState(nowMs())
+  #doorSinceUs = monotonicUs()
+  readonly #events: { atUs: number; text: string }[] = []
+  #statusFailed = false
+
+  // What was read last.
+  #reading: DoorReading | undefined
+  #readingAtMs = -Infinity
+  #tokenLook: TokenLook = 'doubt'
+  #growths: Growth[] = []
+
+  // What was begun, and how it ended.
+  #answer: 'gave way' | 'refused' | 'silent' | undefined
+  #permit: GuardInputs['permit'] = 'none'
+  /** Counts the shuttings: what a permit or a read-back that was begun before says is void. */
+  #shuttings = 0
+  #shutting: Promise<void> | undefined
+  #shutAgain: 'shut' | 'shut harder' | undefined
+  #permitting = false
+  #readingOn = false
+
+  constructor(configuration: Configuration, log: Log, options: GuardOptions) {
+    this.#configuration = configuration
+    this.#log = log
+    this.#options = options
+    this.#token = new LinkToken(configuration.guard.token)
+  }
+
+  async start(): Promise<void> {
+    const { switch: switchConfiguration, uplink, guard } = this.#configuration
+    const log = this.#log
+    const step = (): void => this.#step()
+    // The door first: what else fails, fails behind a shut door.
+    const door = await openDoor({
+      policy: { locals: uplink.locals, ports: [] },
+      log,
+      onForeignChange: (what) => this.#note(`changed by another program: ${what}`),
+      onDevices: () => void this.#read(),
+    })
+    try {
+      const server = await openGuardServer({
+        path: join(guard.runDir, GUARD_SOCKET),
+        onStation: () => void this.#lookAtToken(),
+        verifyShut: () => this.#verifyShut(),
+      })
+      const { isInstalledUnit } = this.#options
+      this.#parts = {
+        door,
+        server,
+        relay: await openRelay(uplink.relayLine, switchConfiguration, { log }),
+        switch: await openSwitch(switchConfiguration, { log, onChange: step, isInstalledUnit }),
+        lamp: openLamp(switchConfiguration, { log }),
+      }
+    } catch (error) {
+      await door.close()
+      throw error
+    }
+    this.#witness.shut((await door.read()).uplinks)
+    await this.#read()
+    this.#timers.push(
+      setInterval(() => void this.#lookAtToken(), STEP_MS),
+      setInterval(() => void this.#read(), READ_MS),
+    )
+  }
+
+  async stop(): Promise<void> {
+    const parts = this.#parts
+    for (const timer of this.#timers) clearInterval(timer)
+    this.#parts = undefined
+    if (parts === undefined) return
+    await parts.relay.set(false)
+    const { kernel } = await parts.door.shut()
+    // One that does not read as shut keeps the token to the end of the process, and the station waits a lease.
+    if (kernel === 'shut') this.#token.free()
+    this.#log.info(`guard: stopped, the kernel reads as ${kernel}`)
+    parts.server.close()
+    await Promise.all([parts.switch.stop(), parts.lamp.stop(), parts.relay.stop()])
+    await parts.door.close()
+  }
+
+  /** Looks, decides, and begins what was decided. */
+  #step(): void {
+    if (this.#parts === undefined) return
+    const before = this.#decision
+    const decision = decide(this.#state, this.#inputs(this.#parts))
+    this.#state = decision.state
+    this.#decision = decision
+    if (decision.state.phase !== 'asking') this.#answer = undefined
+    for (const effect of decision.effects) this.#begin(effect, this.#parts)
+    if (decision.door !== before?.door || decision.row !== before.row) this.#tell(decision, before)
+  }
+
+  #inputs({ switch: contacts, server }: Parts): GuardInputs {
+    const now = nowMs()
+    const { position, reason, shutSeen } = contacts.read(now)
+    const grew = this.#growths.map(({ name, packets }) => `${name}: ${packets} packets`).join(', ')
+    return {
+      nowMs: now,
+      position,
+      switchReason: reason,
+      shutSeen,
+      station: server.station === 'absent' ? 'absent' : (this.#answer ?? 'present'),
+      vehicle: server.vehicle,
+      token: this.#tokenLook,
+      kernel: this.#reading?.kernel ?? 'differs',
+      kernelProblem: this.#reading?.problems[0] ?? '',
+      kernelAtMs: this.#readingAtMs,
+      witness: grew === '' ? 'still' : 'grew',
+      witnessProblem: grew,
+      permit: this.#permit,
+    }
+  }
+
+  #begin(effect: Effect, { server }: Parts): void {
+    switch (effect) {
+      case 'shut':
+      case 'shut harder':
+        return this.#shut(effect)
+      case 'renew permit':
+        return void this.#renew()
+      case 'ask station':
+        return void this.#ask(server)
+      case 'take token':
+        return void this.#take()
+      case 'free token':
+        this.#token.free()
+        return void this.#lookAtToken()
+      case 'note override':
+        return this.#note('permitted by override: nobody knows whether a vehicle flies')
+    }
+  }
+
+  /** Shuts now; while a shutting is under way, once more behind it, as that may have begun too early. */
+  #shut(how: 'shut' | 'shut harder'): void {
+    const parts = this.#parts
+    if (parts === undefined) return
+    this.#permit = 'none'
+    this.#shuttings++
+    void parts.relay.set(false)
+    if (this.#shutting !== undefined) {
+      this.#shutAgain = how
+      return
+    }
+    const atMs = nowMs()
+    this.#shutting = parts.door.shut({ harder: how === 'shut harder' }).then((reading) => {
+      this.#shutting = undefined
+      this.#takeReading(reading, atMs)
+      this.#witness.shut(reading.uplinks)
+      const again = this.#shutAgain
+      this.#shutAgain = undefined
+      if (again !== undefined) this.#shut(again)
+      this.#step()
+    })
+  }
+
+  async #renew(): Promise<void> {
+    const parts = this.#parts
+    const tokenFd = this.#token.fd
+    if (parts === undefined || tokenFd === undefined || this.#permitting || this.#shutting !== undefined)
+      return
+    const shuttings = this.#shuttings
+    this.#permitting = true
+    let ended: GuardInputs['permit'] = 'ok'
+    try {
+      this.#notePermitted()
+      this.#witness.permitted()
+      await parts.door.permit(tokenFd)
+      void parts.relay.set(true)
+    } catch (error) {
+      ended = 'failed'
+      this.#log.error(`the permit failed: ${reasonOf(error)}`)
+    }
+    this.#permitting = false
+    if (shuttings !== this.#shuttings) return
+    await this.#read()
+    this.#permit = ended
+    this.#step()
+  }
+
+  /** From now on a station that takes the token waits a lease, whoever guards then. Errors: the system's; no permit then. */
+  #notePermitted(): void {
+    const path = join(this.#configuration.guard.runDir, PERMITTED_ONCE_FILE)
+    if (!existsSync(path)) writeFileSync(path, '')
+  }
+
+  async #ask(server: GuardServer): Promise<void> {
+    this.#answer = await server.askToGiveWay()
+    await this.#lookAtToken()
+  }
+
+  async #take(): Promise<void> {
+    // Between taking and permitting the kernel is read: a read-back from before the token counts for nothing.
+    if (await this.#token.take()) await this.#read()
+    else await this.#lookAtToken()
+  }
+
+  async #lookAtToken(): Promise<void> {
+    this.#tokenLook = await this.#token.look()
+    this.#step()
+  }
+
+  /** Reads the kernel and the witness. One that hangs is not begun again: the reading grows old, which is a doubt. */
+  async #read(): Promise<void> {
+    const parts = this.#parts
+    if (parts === undefined || this.#readingOn) return
+    this.#readingOn = true
+    try {
+      const shuttings = this.#shuttings
+      const atMs = nowMs()
+      const reading = await parts.door.read()
+      if (shuttings === this.#shuttings) this.#takeReading(reading, atMs)
+      this.#growths = await this.#witness.look(reading.uplinks)
+      this.#options.onAlive()
+    } catch (error) {
+      this.#log.error(`the kernel could not be read: ${reasonOf(error)}`)
+    } finally {
+      this.#readingOn = false
+    }
+    await this.#lookAtToken()
+    if (this.#decision !== undefined) parts.server.tell(this.#decision.door, this.#decision.reason)
+    this.#writeStatus()
+  }
+
+  #takeReading(reading: DoorReading, atMs: number): void {
+    if (atMs < this.#readingAtMs) return
+    this.#reading = reading
+    this.#readingAtMs = atMs
+  }
+
+  /** For a station that has taken the token: the guard cannot permit meanwhile. */
+  async #verifyShut(): Promise<boolean> {
+    const reading = await this.#parts?.door.read()
+    return reading?.kernel === 'shut'
+  }
+
+  /** Tells everybody what is news: the log, the station, the lamp, the status. */
+  #tell(decision: Decision, before: Decision | undefined): void {
+    const { door, reason } = decision
+    if (door !== before?.door) this.#doorSinceUs = monotonicUs()
+    this.#note(`${door}: ${reason}`)
+    this.#parts?.server.tell(door, reason)
+    this.#parts?.lamp.show(this.#signal(door))
+    this.#writeStatus()
+  }
+
+  #signal(door: Decision['door']): Signal {
+    if (door !== 'blocked') return door
+    return this.#parts?.server.link === 'open' ? 'recording' : 'shut'
+  }
+
+  #note(text: string): void {
+    this.#log.info(text)
+    this.#events.push({ atUs: monotonicUs(), text })
+    if (this.#events.length > MAX_EVENTS) this.#events.shift()
+  }
+
+  /** A status that cannot be written is told once; guarding does not depend on it. */
+  #writeStatus(): void {
+    if (this.#parts === undefined || this.#decision === undefined) return
+    const path = join(this.#configuration.guard.runDir, GUARD_STATUS_FILE)
+    try {
+      writeStatusFile(path, this.#status(this.#parts, this.#decision), STATUS_MODE)
+      this.#statusFailed = false
+    } catch (error) {
+      if (!this.#statusFailed) this.#log.warn(`cannot write the guard's status file: ${reasonOf(error)}`)
+      this.#statusFailed = true
+    }
+  }
+
+  #status(parts: Parts, decision: Decision): GuardStatus {
+    const { server } = parts
+    const isThere = server.station === 'present'
+    return {
+      v: 1,
+      pid: process.pid,
+      bootId: this.#bootId,
+      nowUs: monotonicUs(),
+      startedUs: this.#startedUs,
+      door: decision.door,
+      reason: decision.reason,
+      sinceUs: this.#doorSinceUs,
+      row: decision.row,
+      phase: decision.state.phase,
+      switch: { backend: parts.switch.backend, ...parts.switch.read(nowMs()) },
+      station: {
+        state: isThere ? (this.#answer ?? 'present') : 'absent',
+        link: isThere ? server.link : null,
+        vehicle: isThere ? server.vehicle : null,
+      },
+      token: this.#tokenLook,
+      reading: this.#reading ?? null,
+      witness: { state: this.#growths.length === 0 ? 'still' : 'grew', growth: this.#growths },
+      canary: null,
+      events: this.#events,
+    }
+  }
+}
+
+function nowMs(): number {
+  return monotonicUs() / 1000
+}
