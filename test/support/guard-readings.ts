@@ -59,11 +59,11 @@ const MEMORIES: readonly Partial<GuardState>[] = [
 ]
 
 /** Kernel readings: fresh ones, one from before the last change, and none for 5 s. */
-const KERNELS: readonly (Partial<GuardInputs> & { changedMs: number })[] = [
-  { kernel: 'shut', changedMs: NOW_MS - 3000 },
-  { kernel: 'leased', changedMs: NOW_MS - 3000 },
-  { kernel: 'differs', changedMs: NOW_MS - 3000 },
-  { kernel: 'shut', kernelAtMs: NOW_MS - 10.1, changedMs: NOW_MS - 10 },
+const KERNELS: readonly { kernel: GuardInputs['kernel']; kernelAtMs: number; changedMs: number }[] = [
+  { kernel: 'shut', kernelAtMs: NOW_MS - 10, changedMs: NOW_MS - 3000 },
+  { kernel: 'leased', kernelAtMs: NOW_MS - 5000, changedMs: NOW_MS - 5000 },
+  { kernel: 'differs', kernelAtMs: NOW_MS - 10, changedMs: NOW_MS - 10 },
+  { kernel: 'shut', kernelAtMs: NOW_MS - 1000, changedMs: NOW_MS - 999 },
   { kernel: 'shut', kernelAtMs: NOW_MS - 5001, changedMs: NOW_MS - 5001 },
 ]
 
@@ -80,26 +80,45 @@ const AGES: readonly [Phase, number][] = [
   ['fault', 700],
 ]
 
-/** Every combination of memory and reading, one at a time: about two million. */
-// long because it is one loop a word
-export function everyReading(visit: (state: GuardState, inputs: GuardInputs) => void): number {
+/**
+ * Every combination of memory and reading, one at a time: 1,728,000. The inputs are one object, changed in place.
+ * `stride`: visit only each n-th.
+ */
+export function everyReading(visit: (state: GuardState, inputs: GuardInputs) => void, stride = 1): number {
+  const positions = [
+    { position: 'shut', shutSeen: true },
+    { position: 'permit', shutSeen: false },
+    { position: 'permit', shutSeen: true },
+    { position: 'doubt', shutSeen: true },
+  ] as const
+  const inputs = calmInputs()
   let count = 0
-  for (const [phase, ageMs] of AGES)
-    for (const memory of MEMORIES)
-      for (const untilShut of [false, true])
-        for (const { changedMs, ...kernel } of KERNELS) {
-          const state = stateIn(phase, { sinceMs: NOW_MS - ageMs, untilShut, changedMs, ...memory })
-          for (const position of ['shut', 'permit', 'doubt'] as const)
-            for (const shutSeen of position === 'permit' ? [false, true] : [true])
-              for (const station of STATIONS)
-                for (const vehicle of VEHICLES)
-                  for (const token of TOKENS)
-                    for (const witness of WITNESSES)
-                      for (const permit of PERMITS) {
-                        const words = { position, shutSeen, station, vehicle, token, witness, permit }
-                        visit(state, calmInputs({ ...kernel, ...words }))
-                        count++
-                      }
-        }
-  return count
+  for (const [state, kernel] of everyState())
+    for (const position of positions)
+      for (inputs.station of STATIONS)
+        for (inputs.vehicle of VEHICLES)
+          for (inputs.token of TOKENS)
+            for (inputs.witness of WITNESSES)
+              for (inputs.permit of PERMITS) {
+                if (count++ % stride !== 0) continue
+                inputs.position = position.position
+                inputs.shutSeen = position.shutSeen
+                inputs.kernel = kernel.kernel
+                inputs.kernelAtMs = kernel.kernelAtMs
+                visit(state, inputs)
+              }
+  return Math.ceil(count / stride)
+}
+
+function everyState(): [GuardState, (typeof KERNELS)[number]][] {
+  return AGES.flatMap(([phase, ageMs]) =>
+    MEMORIES.flatMap((memory) =>
+      [false, true].flatMap((untilShut) =>
+        KERNELS.map((kernel): [GuardState, (typeof KERNELS)[number]] => {
+          const { changedMs } = kernel
+          return [stateIn(phase, { sinceMs: NOW_MS - ageMs, untilShut, changedMs, ...memory }), kernel]
+        }),
+      ),
+    ),
+  )
 }

@@ -114,8 +114,8 @@ export const GUARD_RULES: Readonly<Record<string, Rule>> = {
     before.phase !== 'shutting' || phase !== 'blocked' || readsShut(before, inputs),
   'SHUT is awaited until it came': (before, { position }, { state }) =>
     !before.untilShut || state.untilShut || position === 'shut' || before.shutSinceMs !== null,
-  'nothing opens while SHUT is awaited': (_, __, { state: { phase, untilShut } }) =>
-    !untilShut || !['asking', 'permitted'].includes(phase),
+  'nothing opens while SHUT is awaited': (before, __, { state: { phase, untilShut } }) =>
+    !untilShut || before.phase === 'permitted' || !['asking', 'permitted'].includes(phase),
   'phases follow each other as drawn': ({ phase }, _, decision) =>
     NEXT[phase]!.includes(decision.state.phase),
   'a reason is one line with every word filled in': (_, __, { reason }) =>
