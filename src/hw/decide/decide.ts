@@ -95,7 +95,6 @@ function after(
   const renews = effects.includes('renew permit')
   const changes = effects.includes('shut') || effects.includes('shut harder') || (renews && begins)
   return {
-    ...state,
     phase: row.next,
     sinceMs: begins ? nowMs : state.sinceMs,
     why: begins ? reason : state.why,
@@ -103,7 +102,9 @@ function after(
     changedMs: changes ? nowMs : state.changedMs,
     renewedMs: renews ? nowMs : state.renewedMs,
     asked: row.next === 'asking' && (state.asked || effects.includes('ask station')),
+    shutSinceMs: state.shutSinceMs,
     stuckSinceMs: row.next === 'blocked' ? state.stuckSinceMs : null,
+    insisting: state.insisting,
     override: state.override && (row.next === 'asking' || row.next === 'permitted' || !begins),
   }
 }

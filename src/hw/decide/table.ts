@@ -285,20 +285,20 @@ export const TABLE: readonly Row[] = [
 
   // Opening: ask, take the token, read the kernel as shut, permit.
   {
-    name: 'opening begins',
-    in: ['blocked'],
-    when: { kernel: ['shut'] },
-    next: 'asking',
-    reason: 'the switch is PERMIT: the station is asked to close the drone link',
-    effects: ['ask station'],
-  },
-  {
     name: 'kernel is read',
-    in: ['blocked'],
-    when: {},
+    in: ['blocked', 'asking'],
+    when: { kernel: ['unread'] },
     next: 'blocked',
     reason: 'the switch is PERMIT: the kernel is read first',
     effects: [],
+  },
+  {
+    name: 'opening begins',
+    in: ['blocked'],
+    when: {},
+    next: 'asking',
+    reason: 'the switch is PERMIT: the station is asked to close the drone link',
+    effects: ['ask station'],
   },
   {
     name: 'station silent',
@@ -343,14 +343,6 @@ export const TABLE: readonly Row[] = [
     next: 'permitted',
     reason: 'the switch is PERMIT, and the drone link is closed',
     effects: ['renew permit'],
-  },
-  {
-    name: 'kernel is read again',
-    in: ['asking'],
-    when: { token: ['mine'] },
-    next: 'asking',
-    reason: 'the drone link is closed: the kernel is read before the permit',
-    effects: [],
   },
   {
     name: 'takes the token',
