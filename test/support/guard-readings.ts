@@ -38,6 +38,7 @@ export function stateIn(phase: Phase, changes: Partial<GuardState> = {}): GuardS
     phase,
     sinceMs: NOW_MS - 1000,
     why: 'what led here',
+    presentMs: NOW_MS - 1000,
     changedMs: NOW_MS - 3000,
     renewedMs: NOW_MS - 1000,
     ...changes,
@@ -56,6 +57,7 @@ const MEMORIES: readonly Partial<GuardState>[] = [
   { insisting: true, shutSinceMs: NOW_MS - 10_000 },
   { insisting: true, shutSinceMs: NOW_MS - 10_001 },
   { override: true },
+  { override: true, presentMs: NOW_MS - 999 },
 ]
 
 /** Kernel readings: fresh ones, one from before the last change, and none for 5 s. */
@@ -81,7 +83,7 @@ const AGES: readonly [Phase, number][] = [
 ]
 
 /**
- * Every combination of memory and reading, one at a time: 1,728,000. The inputs are one object, changed in place.
+ * Every combination of memory and reading, one at a time: 1,900,800. The inputs are one object, changed in place.
  * `stride`: visit only each n-th.
  */
 export function everyReading(visit: (state: GuardState, inputs: GuardInputs) => void, stride = 1): number {

@@ -84,7 +84,8 @@ export const GUARD_RULES: Readonly<Record<string, Rule>> = {
     (before.phase === 'asking' &&
       inputs.token === 'free' &&
       inputs.position === 'permit' &&
-      (inputs.station === 'gave way' || (inputs.station === 'absent' && decision.state.override))),
+      (inputs.station === 'gave way' ||
+        (inputs.station === 'absent' && decision.state.override && inputs.nowMs - before.presentMs >= 1000))),
   'the station is asked for a proven PERMIT only, once': (before, inputs, decision) =>
     !has(decision, 'ask station') ||
     (!before.asked && inputs.position === 'permit' && inputs.shutSeen && inputs.station !== 'absent'),

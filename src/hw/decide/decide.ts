@@ -77,7 +77,7 @@ const shutIsDue = ({ begins, nowMs, state }: Moment) => begins || nowMs - state.
 const IS_DUE: Readonly<Record<Effect, (moment: Moment) => boolean>> = {
   shut: shutIsDue,
   'shut harder': shutIsDue,
-  'ask station': ({ state, view }) => !state.asked && view.station !== 'absent',
+  'ask station': ({ state, view }) => !state.asked && view.station !== 'absent' && view.station !== 'leaving',
   'take token': ({ view }) => view.token === 'free',
   'free token': ({ view }) => view.token === 'mine' && view.kernel === 'shut',
   'renew permit': ({ begins, nowMs, state }) => begins || nowMs - state.renewedMs >= RENEW_MS,
@@ -102,6 +102,7 @@ function after(
     changedMs: changes ? nowMs : state.changedMs,
     renewedMs: renews ? nowMs : state.renewedMs,
     asked: row.next === 'asking' && (state.asked || effects.includes('ask station')),
+    presentMs: state.presentMs,
     shutSinceMs: state.shutSinceMs,
     stuckSinceMs: row.next === 'blocked' ? state.stuckSinceMs : null,
     insisting: state.insisting,

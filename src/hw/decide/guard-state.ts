@@ -53,6 +53,8 @@ export interface GuardState {
   readonly renewedMs: number
   /** The question to give way is on. */
   readonly asked: boolean
+  /** Last time that a station was there. */
+  readonly presentMs: number
   /** Since when the switch reads SHUT without a break; null while it does not. */
   readonly shutSinceMs: number | null
   /** Since when PERMIT is refused for what only an override helps against; null while it is not. */
@@ -87,6 +89,11 @@ export const READING_LIMIT_MS = 5000
  * contact that bounced looks like SHUT for a little longer than that; a hand needs 200 ms more.
  */
 export const SHUT_MEANT_MS = 700
+/**
+ * A station counts as gone after this (ms). A killed process's token is free before its serial port is closed; the
+ * kernel needs a few ms for both.
+ */
+export const GONE_MS = 1000
 /** PERMIT must be refused for so long before an override is offered (ms). */
 export const OVERRIDE_WAIT_MS = 60_000
 /** And SHUT may last no longer than this in it (ms): it is one movement of one hand. */
@@ -114,6 +121,7 @@ export function startState(nowMs: number): GuardState {
     changedMs: nowMs,
     renewedMs: -Infinity,
     asked: false,
+    presentMs: nowMs,
     shutSinceMs: null,
     stuckSinceMs: null,
     insisting: false,

@@ -1,5 +1,6 @@
 /** Table page: the decision table as a person reads it, in SECURITY.md and on a terminal. */
 import {
+  GONE_MS,
   LATE_MS,
   OVERRIDE_SHUT_MS,
   OVERRIDE_WAIT_MS,
@@ -76,7 +77,8 @@ function limitText(): string {
   )
   return (
     `_Late_ is ${late.join(', ')}. A kernel _unread_ was not read since it was last told something; ` +
-    `_overdue_: not for ${seconds(READING_LIMIT_MS)}. A switch _unproven_ reads PERMIT, and SHUT was never seen. ` +
+    `_overdue_: not for ${seconds(READING_LIMIT_MS)}. A station _leaving_ is absent for less than ${seconds(GONE_MS)}. ` +
+    `A switch _unproven_ reads PERMIT, and SHUT was never seen. ` +
     `An _override_ is SHUT for ${SHUT_MEANT_MS} ms to ${seconds(OVERRIDE_SHUT_MS)} and PERMIT again, after PERMIT was ` +
     `refused for ${seconds(OVERRIDE_WAIT_MS)}; it is for one opening.`
   )

@@ -29,7 +29,8 @@ export const EFFECT_RULES: Readonly<Record<Effect, string>> = {
   'note override': 'always, and before the permit',
 }
 
-const ANSWERED_OR_AWAY = ['gave way', 'absent'] as const
+/** A station without a connection, be it gone or only just going. */
+const AWAY = ['absent', 'leaving'] as const
 const NOT_FAULT = ['blocked', 'asking', 'permitted', 'shutting'] as const
 const AGAIN = 'put the switch to SHUT, then to PERMIT'
 
@@ -249,7 +250,7 @@ export const TABLE: readonly Row[] = [
   {
     name: 'link held by another',
     in: ['blocked', 'asking'],
-    when: { station: ['absent'], token: ['other'] },
+    when: { station: AWAY, token: ['other'] },
     next: 'blocked',
     reason:
       'a program that does not answer holds the drone link: start the station again (systemctl restart groundlock-station)',
@@ -276,7 +277,7 @@ export const TABLE: readonly Row[] = [
   {
     name: 'no station',
     in: ['blocked', 'asking'],
-    when: { station: ['absent'], override: [false] },
+    when: { station: AWAY, override: [false] },
     next: 'blocked',
     reason:
       'no station says whether a vehicle flies: start it (systemctl start groundlock-station); the switch may override this in {wait} s',
@@ -347,10 +348,18 @@ export const TABLE: readonly Row[] = [
   {
     name: 'takes the token',
     in: ['asking'],
-    when: { station: ANSWERED_OR_AWAY },
+    when: { station: ['gave way', 'absent'] },
     next: 'asking',
     reason: 'the drone link is closed: the guard takes the link token',
     effects: ['take token'],
+  },
+  {
+    name: 'station leaves',
+    in: ['asking'],
+    when: { station: ['leaving'] },
+    next: 'asking',
+    reason: 'the station is gone: its serial port is given a second to be closed',
+    effects: [],
   },
   {
     name: 'station is asked',

@@ -3,6 +3,7 @@
  * listed and the table tried on all of them.
  */
 import {
+  GONE_MS,
   LATE_MS,
   OVERRIDE_SHUT_MS,
   OVERRIDE_WAIT_MS,
@@ -17,7 +18,8 @@ export interface View {
   position: 'shut' | 'permit' | 'doubt' | 'unproven'
   /** SHUT was read long enough to be meant; in a fault, since it began. */
   held: boolean
-  station: GuardInputs['station']
+  /** leaving: absent for less than a second, so that its serial port may still be open. */
+  station: GuardInputs['station'] | 'leaving'
   /** An absent station knows of no vehicle. */
   vehicle: GuardInputs['vehicle']
   token: GuardInputs['token']
@@ -55,7 +57,7 @@ export function viewOf(state: GuardState, inputs: GuardInputs): View {
     phase: state.phase,
     position: inputs.position === 'permit' && !inputs.shutSeen ? 'unproven' : inputs.position,
     held: shutMs(state, nowMs) >= SHUT_MEANT_MS,
-    station: inputs.station,
+    station: inputs.station === 'absent' && nowMs - state.presentMs < GONE_MS ? 'leaving' : inputs.station,
     vehicle: inputs.station === 'absent' ? 'none' : inputs.vehicle,
     token: inputs.token,
     kernel: kernelOf(state, inputs),
@@ -68,20 +70,16 @@ export function viewOf(state: GuardState, inputs: GuardInputs): View {
   }
 }
 
-/** What the switch's position adds to memory, before the table is asked. */
+/** What switch and station add to memory, before the table is asked. */
 export function remember(state: GuardState, inputs: GuardInputs): GuardState {
   const { nowMs, position } = inputs
-  if (position === 'doubt') return { ...state, ...NO_WISH, shutSinceMs: null }
+  const presentMs = inputs.station === 'absent' ? state.presentMs : nowMs
+  if (position === 'doubt') return { ...state, ...NO_WISH, presentMs, shutSinceMs: null }
   if (position === 'shut') {
-    const begins = state.shutSinceMs === null
     const shutSinceMs = state.shutSinceMs ?? nowMs
-    return {
-      ...state,
-      ...NO_WISH,
-      shutSinceMs,
-      insisting: begins ? stuckMs(state, nowMs) >= OVERRIDE_WAIT_MS : state.insisting,
-      untilShut: state.untilShut && nowMs - shutSinceMs < SHUT_MEANT_MS,
-    }
+    const insisting = state.shutSinceMs === null ? stuckMs(state, nowMs) >= OVERRIDE_WAIT_MS : state.insisting
+    const untilShut = state.untilShut && nowMs - shutSinceMs < SHUT_MEANT_MS
+    return { ...state, ...NO_WISH, presentMs, shutSinceMs, insisting, untilShut }
   }
   const lastedMs = state.shutSinceMs === null ? 0 : nowMs - state.shutSinceMs
   const insists = state.insisting && lastedMs >= SHUT_MEANT_MS && lastedMs <= OVERRIDE_SHUT_MS
@@ -89,6 +87,7 @@ export function remember(state: GuardState, inputs: GuardInputs): GuardState {
   const stuck = state.phase === 'blocked' && !untilShut && isStuck(inputs)
   return {
     ...state,
+    presentMs,
     shutSinceMs: null,
     insisting: false,
     untilShut,
