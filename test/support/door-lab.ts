@@ -62,7 +62,7 @@ export class DrivenDoor {
   #n = 0
 
   constructor(
-    readonly namespace: Namespace,
+    namespace: Namespace,
     folder: string,
     policy: DoorPolicy = { locals: [], ports: [] },
     environment: NodeJS.ProcessEnv = {},

@@ -56,6 +56,7 @@ export class KernelDoor implements Door {
   /** The child that is just opening something. */
   #opener: Child | null = null
   #last: Promise<unknown> = Promise.resolve()
+  #isReloading = false
   #isRepairWanted = false
   #isRefreshWanted = false
   #againTimer: NodeJS.Timeout | undefined
@@ -175,12 +176,24 @@ export class KernelDoor implements Door {
     await Promise.all(lines.map((line) => this.#shutting(line)))
   }
 
-  /** A shutting text, through the resident; through a child of its own where the resident is gone. */
+  /**
+   * A shutting text, through the resident; through a child of its own as well where that is gone or late. All such texts may
+   * be done twice, and whoever is first has shut.
+   */
   async #shutting(text: string): Promise<string | null> {
     const resident = this.#resident
-    const trouble = await resident.send(rules.oneLine(text))
-    if (trouble === null || resident.isAlive) return trouble
-    return (await this.#run('nft', ['-f', '-'], { input: text })).trouble
+    const answer = resident.send(rules.oneLine(text))
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<'late'>((resolve) => {
+      timer = setTimeout(() => resolve('late'), RESIDENT_LATE_MS)
+    })
+    const first = await Promise.race([answer, late])
+    clearTimeout(timer)
+    if (first === null || (first !== 'late' && resident.isAlive)) return first
+    const spawned = this.#run('nft', ['-f', '-'], { input: text }).then(({ trouble }) => trouble)
+    if (first !== 'late') return spawned
+    const second = await Promise.race([answer, spawned])
+    return second === null ? null : (await answer) === null ? null : spawned
   }
 
   /** Loads the base whole; where one family fails (a kernel without it), the others by themselves. */
@@ -380,8 +393,18 @@ export class KernelDoor implements Door {
     const change = this.#changes.line(line)
     if (change === null || change.pid === this.#resident.pid || this.#ownPids.has(change.pid)) return
     this.#log.warn(`another program changed the door's tables: ${changeText(change)}`)
+    this.#reloadNow()
     this.#repairSoon()
     this.#options.onForeignChange(changeText(change))
+  }
+
+  /** The base again at once, ahead of everything that waits for its turn; several changes in a row are one. */
+  #reloadNow(): void {
+    if (this.#isReloading || this.#isClosed) return
+    this.#isReloading = true
+    void this.#loadBase().then(() => {
+      this.#isReloading = false
+    })
   }
 
   #onLinkLine(line: string): void {
@@ -437,6 +460,9 @@ export class KernelDoor implements Door {
     if (this.#ownPids.size > MAX_OWN_PIDS) this.#ownPids.delete(oldest!)
   }
 }
+
+/** An answer of the resident takes 1 ms, 10 on a busy machine; from here on (ms) a spawned nft is asked as well. */
+const RESIDENT_LATE_MS = 250
 
 /** How long after its end the resident is started again (ms); meanwhile spawned ones do its work. */
 const RESIDENT_AGAIN_MS = 20

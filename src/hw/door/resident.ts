@@ -8,8 +8,8 @@ import type { Readable, Writable } from 'node:stream'
 import { reasonOf } from '../../base/fault.js'
 import { TOOL_ENVIRONMENT, endGroup } from './child.js'
 
-/** Longest that one line may take (ms); a spawned nft then does the same, and this one is replaced. */
-const LINE_LIMIT_MS = 1000
+/** Longest that one line may take (ms): a loaded machine may need a second; then this one is replaced. */
+const LINE_LIMIT_MS = 5000
 
 /** How long an ended resident may take to go by itself (ms) before it is killed. */
 const FAREWELL_MS = 300
@@ -50,7 +50,7 @@ export class Resident {
         onGone(this)
       }
       this.#child.on('error', (error) => gone(`nft: ${reasonOf(error)}`))
-      this.#child.on('close', () => gone('nft: the resident ended'))
+      this.#child.on('close', (code, signal) => gone(`nft: the resident ended (${signal ?? code})`))
     })
   }
 
@@ -67,7 +67,7 @@ export class Resident {
    * The line is in the pipe when this returns. Never rejects.
    */
   send(line: string): Promise<string | null> {
-    if (!this.#isAlive) return Promise.resolve('nft: the resident ended')
+    if (!this.#isAlive) return Promise.resolve('nft: there is no resident')
     const mark = `groundlock_mark_${++this.#marks}`
     return new Promise((resolve) => {
       const timer = setTimeout(() => endGroup(this.pid), LINE_LIMIT_MS)
