@@ -1,7 +1,7 @@
 /** Door lab: a door in a network namespace of its own, driven line by line; and commands in that namespace. */
 import { spawn, spawnSync } from 'node:child_process'
 import type { ChildProcessWithoutNullStreams } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { readdirSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { DoorPolicy } from '../../src/hw/door/policy.js'
@@ -37,7 +37,7 @@ export class Namespace {
   }
 
   get enter(): string[] {
-    return ['nsenter', '-t', String(this.#holder.pid), '-n']
+    return ['/usr/bin/nsenter', '-t', String(this.#holder.pid), '-n']
   }
 
   /** A shell command inside; its output. Throws where it fails. */
@@ -50,8 +50,19 @@ export class Namespace {
     return stdout
   }
 
+  /** Ends everything that still runs inside: the monitors of a door that was killed wait for news for ever. */
   end(): void {
-    this.#holder.stdin.end()
+    const place = (pid: string) => {
+      try {
+        return readlinkSync(`/proc/${pid}/ns/net`)
+      } catch {
+        return '' // it ended just now
+      }
+    }
+    const here = place(String(this.#holder.pid))
+    const isInside = here !== '' && here !== place('self')
+    const all = !isInside ? [] : readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))
+    for (const pid of all.filter((each) => place(each) === here)) process.kill(Number(pid), 'SIGKILL')
   }
 }
 

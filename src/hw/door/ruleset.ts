@@ -35,8 +35,8 @@ export interface Uplink {
 export const FAMILIES = ['inet', 'arp', 'bridge'] as const
 export type Family = (typeof FAMILIES)[number]
 
-/** The names that nft takes in quotes; the kernel allows others (`a"b`), and `*` at the end would be a pattern. */
-const PLAIN_NAME = /^[A-Za-z0-9_.@-]{1,15}$/
+/** What nft takes in quotes. The kernel allows more: `a"b`, `up*` (a pattern), and digits, which would be read as an ifindex. */
+const PLAIN_NAME = /^(?!\d+$)[A-Za-z0-9_.@-]{1,15}$/
 
 /** A device that no rule can name is not covered, and so nothing is permitted while it is there. */
 export function isPlainName(name: string): boolean {

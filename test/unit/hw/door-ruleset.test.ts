@@ -1,0 +1,203 @@
+/** The ruleset: what each policy becomes, and that nft takes it. */
+import { spawnSync } from 'node:child_process'
+import { describe, expect, it } from 'vitest'
+import { parseSubnet, subnetTrouble } from '../../../src/hw/door/policy.js'
+import type { DoorPolicy } from '../../../src/hw/door/policy.js'
+import * as rules from '../../../src/hw/door/ruleset.js'
+import { labTrouble } from '../../support/door-lab.js'
+
+const none: DoorPolicy = { locals: [], ports: [] }
+const ports: DoorPolicy = {
+  locals: [],
+  ports: [
+    { protocol: 'tcp', port: 8080 },
+    { protocol: 'udp', port: 14550 },
+    { protocol: 'tcp', port: 22 },
+    { protocol: 'tcp', port: 22 },
+  ],
+}
+const locals = [{ ifindex: 7, subnet: '192.168.7.0/24' }]
+
+/** The chain of one hook of one table. */
+function chain(text: string, family: string, hook: string): string {
+  const table = new RegExp(`^table ${family} groundlock \\{\\n(?!\\})[^]*?^\\}`, 'm').exec(text)![0]
+  return new RegExp(`^  chain ${hook} \\{[^]*?^  \\}`, 'm').exec(table)![0]
+}
+
+describe('the base', () => {
+  it.each([
+    ['inet', ['input', 'forward', 'output', 'postrouting']],
+    ['arp', ['input', 'output']],
+    ['bridge', ['input', 'forward', 'output']],
+  ])('drops by default in each chain of %s', (family, hooks) => {
+    for (const hook of hooks) {
+      expect(chain(rules.rulesetText(none), family, hook)).toMatch(
+        new RegExp(`type filter hook ${hook} priority -?\\d+; policy drop`),
+      )
+    }
+  })
+
+  it('names no device but loopback', () => {
+    const names = rules.rulesetText(ports, locals).match(/"[^"]*"/g)
+    expect(new Set(names)).toEqual(new Set(['"lo"', '"canary"']))
+  })
+
+  it.each(['inet', 'bridge'])('forwards nothing in %s, permitted or not', (family) => {
+    expect(chain(rules.rulesetText(ports, locals), family, 'forward').split('\n')).toHaveLength(3)
+  })
+
+  it('answers what TCP sends toward an uplink with a reset, as the last rule, behind what is accepted', () => {
+    const lines = chain(rules.rulesetText(ports), 'inet', 'output').split('\n')
+    expect(lines.at(-2)).toBe('    meta l4proto tcp reject with tcp reset')
+  })
+
+  it('takes in over a permitted uplink what was asked for, and no more', () => {
+    const leased = chain(rules.rulesetText(ports), 'inet', 'input')
+      .split('\n')
+      .filter((line) => line.includes('@leased'))
+    expect(leased).toHaveLength(5)
+    for (const line of leased) {
+      expect(line).toMatch(
+        /ct state (?:established|related)|icmpv6 type|sport 67 udp dport 68|sport 547 udp dport 546/,
+      )
+    }
+  })
+
+  it('carries on a local interface our ports inside its subnet, in both directions, and no more', () => {
+    const text = rules.rulesetText(ports, locals)
+    const inside = 'iif . ip saddr @locals iif . ip daddr @locals'
+    expect(chain(text, 'inet', 'input')).toContain(`${inside} tcp dport { 22, 8080 } accept`)
+    expect(chain(text, 'inet', 'input')).toContain(`${inside} udp dport { 14550 } accept`)
+    const outside = inside.replaceAll('iif', 'oif')
+    for (const hook of ['output', 'postrouting']) {
+      expect(chain(text, 'inet', hook)).toContain(`${outside} tcp sport { 22, 8080 } accept`)
+      expect(chain(text, 'inet', hook)).toContain(`${outside} udp sport { 14550 } accept`)
+    }
+    expect(text).toContain('elements = { 7 . 192.168.7.0/24 }')
+    expect(rules.rulesetText(none, locals)).not.toMatch(/[sd]port \{/)
+  })
+
+  it('leases lapse 3 s after they were given, whoever forgets to say so', () => {
+    const sets = rules.rulesetText(none).match(/set leased \{[^}]*\}/g)
+    expect(sets).toHaveLength(3)
+    for (const set of sets!) expect(set).toContain('flags timeout\n    timeout 3s')
+    expect(rules.coverText({ ifindex: 3, name: 'up0' })).toContain('timeout 3s')
+  })
+})
+
+describe('the twin, the covers and the permit', () => {
+  it('the twin has no lease and is owned', () => {
+    const twin = rules.twinText(ports, locals)
+    expect(twin).not.toContain('leased')
+    expect(twin.match(/flags owner/g)).toHaveLength(6) // declared and made, in three families
+    expect(twin).toContain('reject with tcp reset')
+  })
+
+  it('a cover belongs to one ifindex and one name', () => {
+    const text = rules.coverText({ ifindex: 3, name: 'up0' })
+    expect(text).toContain('table netdev groundlock_3 {')
+    expect(text).toContain('type filter hook egress device "up0" priority 0; policy drop')
+  })
+
+  it('a permit empties each set before it fills it: an element that is there would not be renewed', () => {
+    const text = rules.permitText([
+      { ifindex: 3, name: 'a' },
+      { ifindex: 9, name: 'b' },
+    ])
+    expect(text.split('\n').filter((line) => line !== '')).toEqual([
+      ...['inet', 'arp', 'bridge'].flatMap((family) => [
+        `flush set ${family} groundlock leased`,
+        `add element ${family} groundlock leased { 3, 9 }`,
+      ]),
+      'flush set netdev groundlock_3 leased',
+      'add element netdev groundlock_3 leased { 3 }',
+      'flush set netdev groundlock_9 leased',
+      'add element netdev groundlock_9 leased { 9 }',
+    ])
+    expect(rules.permitText([])).not.toContain('add')
+  })
+
+  it.each([
+    ['eth0', true],
+    ['wlx00c0ca', true],
+    ['eth0.5', true],
+    ['a"b', false],
+    ['up*', false],
+    ['7', false],
+    ['x;y', false],
+    ['{', false],
+    ['', false],
+  ])('%j may stand in a rule: %s', (name, isPlain) => expect(rules.isPlainName(name)).toBe(isPlain))
+
+  it.each(['groundlock', 'groundlock_twin', 'groundlock_12', 'groundlock_pattern'])('%s is ours', (name) =>
+    expect(rules.isOurTable(name)).toBe(true),
+  )
+  it.each(['groundlocks', 'groundlock_x', 'filter', 'my_groundlock'])('%s is not', (name) =>
+    expect(rules.isOurTable(name)).toBe(false),
+  )
+})
+
+describe('a local network', () => {
+  it.each([
+    '192.168.7.0/24',
+    '10.1.0.0/16',
+    '172.16.0.0/16',
+    '172.31.255.0/30',
+    '192.168.1.1/32',
+    '10.0.0.1',
+  ])('%s may be one', (subnet) => expect(subnetTrouble(subnet)).toBeNull())
+  it.each([
+    ['10.0.0.0/8', 'wider than /16'],
+    ['10.0.0.0/15', 'wider than /16'],
+    ['8.8.8.0/24', 'not a private network'],
+    ['172.32.0.0/16', 'not a private network'],
+    ['172.15.0.0/16', 'not a private network'],
+    ['192.169.0.0/16', 'not a private network'],
+    ['0.0.0.0/0', 'wider than /16'],
+    ['192.168.7.1/24', 'no IPv4 network'],
+    ['192.168.7.0/33', 'no IPv4 network'],
+    ['192.168.7/24', 'no IPv4 network'],
+    ['192.168.256.0/24', 'no IPv4 network'],
+    ['192.168.7.0/24/8', 'no IPv4 network'],
+    ['192.168.7.0/', 'no IPv4 network'],
+    ['fd00::/64', 'no IPv4 network'],
+    ['', 'no IPv4 network'],
+  ])('%s may not: %s', (subnet, why) => expect(subnetTrouble(subnet)).toContain(why))
+
+  it('is numbers', () => expect(parseSubnet('192.168.7.0/24')).toEqual({ first: 0xc0a80700, bits: 24 }))
+})
+
+const trouble = labTrouble()
+describe.skipIf(trouble !== null)(`nft takes it${trouble === null ? '' : ` (${trouble})`}`, () => {
+  const up = 'ip link add up0 index 7 type veth peer name up1 index 8'
+  const loaded = (text: string, ...args: string[]) =>
+    spawnSync('unshare', ['-n', 'sh', '-ec', `${up}; nft ${args.join(' ')} -f -; nft list ruleset`], {
+      input: text,
+      encoding: 'utf8',
+    })
+
+  it.each<[string, string]>([
+    ['without anything', rules.rulesetText(none)],
+    ['with ports', rules.rulesetText(ports)],
+    ['with locals', rules.rulesetText(ports, locals)],
+    ['with two locals', rules.rulesetText(ports, [...locals, { ifindex: 8, subnet: '10.7.0.0/16' }])],
+    ['with a lone address', rules.rulesetText(ports, [{ ifindex: 7, subnet: '10.0.0.1/32' }])],
+    ['a cover', rules.coverText({ ifindex: 7, name: 'up0' })],
+    ['all in one line', rules.oneLine(rules.rulesetText(ports, locals))],
+    ['the twin in one line', rules.oneLine(rules.twinText(ports, locals))],
+    ['the patterns in one line', rules.oneLine(rules.patternText(ports))],
+    ['locals after all', rules.rulesetText(ports) + rules.localsText(locals)],
+    ['a permit', rules.rulesetText(none) + rules.permitText([])],
+  ])('%s', (_, text) => expect(loaded(text, '-c')).toMatchObject({ status: 0, stderr: '' }))
+
+  it('twice is as once, and a lease does not live through it', () => {
+    const base = rules.rulesetText(ports, locals)
+    const cover = rules.coverText({ ifindex: 7, name: 'up0' })
+    const permit = rules.permitText([{ ifindex: 7, name: 'up0' }])
+    const once = loaded(base + cover)
+    const twice = loaded(base + cover + permit + base + cover)
+    expect(once.stderr + twice.stderr).toBe('')
+    expect(loaded(base + cover + permit).stdout).toContain('expires')
+    expect(twice.stdout).toBe(once.stdout)
+  })
+})
