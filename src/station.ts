@@ -10,10 +10,13 @@ import { bootId, monotonicUs } from './base/clock.js'
 import type { Configuration, LinkConfiguration } from './base/configuration.js'
 import { reasonOf } from './base/fault.js'
 import type { Log } from './base/log.js'
+import { ServiceNotice } from './base/service-notice.js'
 import { serveStationSocket } from './forward/station-socket.js'
 import type { StationSocket } from './forward/station-socket.js'
 import { makeRunDir, statusLine, writeStatusFile } from './forward/station-status.js'
 import type { LinkStatus, StationStatus } from './forward/station-status.js'
+import { LinkToken } from './hw/token/link-token.js'
+import { LinkTurn } from './hw/token/link-turn.js'
 import { createSerialLink } from './link/serial-link.js'
 import type { LinkState, SerialLink } from './link/serial-link.js'
 import { loadDialect } from './mavlink/dialect.js'
@@ -24,6 +27,8 @@ import { FlightIds } from './storage/flight/flight-id.js'
 import { REDACTED_EVENT } from './storage/flight/flight.js'
 import type { ClockAnchor, CloseReason } from './storage/flight/flight.js'
 import { Intake } from './storage/intake/intake.js'
+import { VehicleState } from './storage/intake/vehicle-state.js'
+import { Closings } from './storage/recorder/closings.js'
 import { Recorder } from './storage/recorder/recorder.js'
 import type { Closing } from './storage/tail/chunk.js'
 import { Vault } from './storage/vault/vault.js'
@@ -69,7 +74,7 @@ export async function startStation(
   // The socket first: it tells whether another station uses this folder before anything of it is touched.
   const socket = await serveStationSocket(join(runDir, SOCKET_FILE), async (op) => station.answer(op))
   const station = new RunningStation(configuration, vault, socket, log, onFatal)
-  station.start()
+  await station.start()
   return station
 }
 
@@ -94,6 +99,11 @@ class RunningStation implements Station {
   /** The flight whose last clock anchors were told. */
   #anchored: string | null = null
   readonly #closings = new Closings()
+  readonly #turn: LinkTurn
+  readonly #vehicleState = new VehicleState()
+  readonly #notice = new ServiceNotice()
+  /** A chunk became durable since the last tick. */
+  #storedSince = false
 
   constructor(
     configuration: Configuration,
@@ -122,29 +132,58 @@ class RunningStation implements Station {
       close: (closing) => this.#closeFlight(closing),
     })
     this.#links = configuration.links.map((link, index) => this.#createLink(link, index))
+    this.#turn = new LinkTurn({
+      token: new LinkToken(configuration.guard.token),
+      guardDir: configuration.guard.runDir,
+      log,
+      vehicle: () => this.#vehicleState.at(monotonicUs()),
+      open: () => this.#links.forEach(({ serial }) => serial.start()),
+      close: (atMostMs) => this.#giveWay(atMostMs),
+      onChange: () => this.#writeStatus(),
+    })
   }
 
-  start(): void {
-    for (const { serial } of this.#links) serial.start()
+  async start(): Promise<void> {
+    const turnBegan = this.#turn.start()
     this.#log.info(`station ${this.#stationId} records into ${this.#configuration.vault.dir}`)
-    this.#log.warn('no guard is built in yet: nothing here keeps the uplinks shut')
     // Behind the opening of the ports, which goes on meanwhile.
     setImmediate(() => this.#recorder.start())
     this.#timer = setInterval(() => this.#tick(), TICK_MS)
+    await turnBegan
     this.#writeStatus()
+    this.#notice.ready()
   }
 
   async stop(): Promise<void> {
     clearInterval(this.#timer)
-    await Promise.all(this.#links.map(({ serial }) => serial.stop()))
-    for (const { intake } of this.#links) intake.end()
+    await this.#turn.halt()
+    await this.#closeLinks()
     await this.#endFlight()
+    this.#turn.end()
     const leftBytes = await this.#recorder.stop()
     this.#writeStatus()
     this.#log.info(statusLine(this.#status()))
     if (leftBytes === 0) this.#log.info('stopped: all flights are stored and closed')
     else this.#log.error(`stopped: ${leftBytes} bytes in memory could not be stored any more, and are lost`)
     this.#socket.close()
+  }
+
+  /** When it resolves the ports are closed, and all that came is with the recorder. */
+  async #closeLinks(): Promise<void> {
+    await Promise.all(this.#links.map(({ serial }) => serial.stop()))
+    for (const { intake } of this.#links) intake.end()
+  }
+
+  /** Closes the links and ends the flight; whether that one is closed and all of it stored within the time. */
+  async #giveWay(atMostMs: number): Promise<boolean> {
+    const lateAt = performance.now() + atMostMs
+    await this.#closeLinks()
+    const flightId = this.#flightId
+    this.#gate.close('gave way', monotonicUs())
+    const stored = flightId === null ? true : this.#closings.until(flightId).then(() => true)
+    const isDone = await Promise.race([stored, pause(Math.max(0, lateAt - performance.now()), false)])
+    if (isDone) this.#vehicleState.forget()
+    return isDone
   }
 
   /** Where memory is full the worker first has to make room: also the flight's last gap wants to be told. */
@@ -158,7 +197,11 @@ class RunningStation implements Station {
 
   #createLink({ name, device, baud }: LinkConfiguration, index: number): StationLink {
     const vehicles = new Vehicles(loadDialect(), {
-      heartbeat: (sysid, armed, recvTimeUs) => this.#gate.heartbeat(sysid, armed, recvTimeUs),
+      heartbeat: (sysid, armed, recvTimeUs) => {
+        this.#gate.heartbeat(sysid, armed, recvTimeUs)
+        this.#vehicleState.heartbeat(sysid, armed, recvTimeUs)
+        this.#turn.changed()
+      },
       event: (kind, detail, recvTimeUs) => this.#gate.event(kind, detail, recvTimeUs),
       utc: (utcUs, recvTimeUs) => this.#observeClock({ source: 'gps', utcUs, recvTimeUs }),
     })
@@ -220,6 +263,7 @@ class RunningStation implements Station {
 
   #onStored(stored: Stored): void {
     this.#stored = stored
+    this.#storedSince = true
     this.#writeStatus()
   }
 
@@ -244,7 +288,14 @@ class RunningStation implements Station {
     this.#gate.tick(monotonicUs())
     this.#noteSystemClock()
     this.#writeStatus()
+    this.#tellProgress()
     if (++this.#ticks % STATUS_LINE_TICKS === 0) this.#log.info(statusLine(this.#status()))
+  }
+
+  /** The watchdog is fed by what is stored, not by the time: records that wait, and none that becomes durable, is no progress. */
+  #tellProgress(): void {
+    if (this.#storedSince || !this.#ready || this.#recorder.backlogBytes === 0) this.#notice.progress()
+    this.#storedSince = false
   }
 
   /** Answers a request of the station socket. */
@@ -292,43 +343,23 @@ class RunningStation implements Station {
         slowFlushes: stored.slowFlushes,
       },
       backlogBytes: this.#recorder.backlogBytes,
-      guard: 'none',
+      ...this.#turn.status,
       links: this.#links.map((link) => this.#linkStatus(link)),
     }
   }
 
   #linkStatus({ serial, intake, index }: StationLink): LinkStatus {
-    const { kind } = serial.state
+    const { waitingFor } = this.#turn.status
+    const state = serial.state.kind === 'waiting' ? serial.state : { kind: serial.state.kind, fault: null }
     return {
       name: serial.name,
       device: this.#configuration.links[index]!.device,
-      state: kind,
-      fault: serial.state.kind === 'waiting' ? serial.state.fault.message : null,
+      state: waitingFor === null ? state.kind : 'waiting',
+      fault: waitingFor ?? state.fault?.message ?? null,
       bytesIn: intake.counts.bytesIn,
       frames: intake.counts.frames,
       ...this.#gate.ledger(index),
       heldBytes: intake.heldBytes,
     }
-  }
-}
-
-/** Who waits for a flight's file to be closed; two who ask wait for the same. */
-class Closings {
-  readonly #all = new Map<string, { ended: Promise<void>; end: () => void }>()
-
-  until(flightId: string): Promise<void> {
-    let closing = this.#all.get(flightId)
-    if (closing === undefined) {
-      let end = (): void => {}
-      const ended = new Promise<void>((resolve) => (end = resolve))
-      closing = { ended, end }
-      this.#all.set(flightId, closing)
-    }
-    return closing.ended
-  }
-
-  closed(flightId: string): void {
-    this.#all.get(flightId)?.end()
-    this.#all.delete(flightId)
   }
 }

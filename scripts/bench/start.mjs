@@ -64,7 +64,7 @@ function stationIn(dir) {
   const configuration = join(dir, 'groundlock.toml')
   writeFileSync(
     configuration,
-    `[station]\nrun_dir = "${dir}/run"\n[vault]\ndir = "${dir}/vault"\n[link.radio]\ndevice = "${device}"\n`,
+    `[station]\nrun_dir = "${dir}/run"\n[guard]\nrun_dir = "${dir}/guard"\ntoken = "${dir}/token"\n[vault]\ndir = "${dir}/vault"\n[link.radio]\ndevice = "${device}"\n`,
   )
   const command = [process.execPath, MAIN, 'run', '--config', configuration]
   return { firstByte: () => watch(['byte', device, ...command]) }

@@ -44,7 +44,7 @@ async function demo(options: { dir?: string }): Promise<void> {
   }
   writeFileSync(
     paths.config,
-    `[station]\nrun_dir = "${join(dir, 'run')}"\n[vault]\ndir = "${paths.vault}"\n[link.radio]\ndevice = "${paths.device}"\n`,
+    `[station]\nrun_dir = "${join(dir, 'run')}"\n[guard]\nrun_dir = "${join(dir, 'guard')}"\ntoken = "${join(dir, 'token')}"\n[vault]\ndir = "${paths.vault}"\n[link.radio]\ndevice = "${paths.device}"\n`,
   )
   say(`A copter flies for ${FLIGHT.durationS} s over a radio that loses 1 byte in 1000;`)
   say('in the middle somebody pulls the plug and puts it back. A station records it.\n')

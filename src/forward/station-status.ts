@@ -47,8 +47,14 @@ export interface StationStatus {
   } | null
   /** Waiting in memory for the storage worker (bytes). */
   backlogBytes: number
-  /** Nothing keeps the uplinks shut. */
-  guard: 'none'
+  /** none: there is no link token, so nothing keeps the uplinks shut. absent: there is one, and no guard answers. */
+  guard: 'absent' | 'present' | 'none'
+  /** As the guard told last; null where it is not there. */
+  door: { state: 'blocked' | 'permitted' | 'fault'; reason: string } | null
+  /** Who holds the link token, as of the last look; none: there is none. */
+  token: 'free' | 'mine' | 'other' | 'doubt' | 'none'
+  /** Why the links may not be opened now; null where they may. */
+  waitingFor: string | null
   links: LinkStatus[]
 }
 

@@ -60,7 +60,10 @@ export function madeStationStatus(parts: Partial<StationStatus> = {}): StationSt
       slowFlushes: 0,
     },
     backlogBytes: 0,
-    guard: 'none',
+    guard: 'present',
+    door: { state: 'blocked', reason: 'the switch is SHUT' },
+    token: 'mine',
+    waitingFor: null,
     links: [
       {
         name: 'radio',

@@ -22,7 +22,7 @@ export class RunningStation {
   #log = ''
   readonly #listeners = new Set<() => void>()
 
-  /** Starts a station in `dir`: its device is DIR/radio, its vault DIR/vault. */
+  /** Starts a station in `dir`: its device is DIR/radio, its vault DIR/vault; a guard would have DIR/guard and DIR/token. */
   constructor(dir: string, options: StationOptions = {}) {
     this.#dir = dir
     this.vault = join(dir, 'vault')
@@ -36,6 +36,11 @@ export class RunningStation {
       this.#log += text
       for (const listener of this.#listeners) listener()
     })
+  }
+
+  get pid(): number {
+    if (this.#child.pid === undefined) throw new Error('the station could not be started')
+    return this.#child.pid
   }
 
   /** What a person saw so far. */
@@ -98,7 +103,10 @@ export class RunningStation {
 /** Writes the configuration of a station in `dir`; returns its path. */
 export function writeStationConfiguration(dir: string, { baud }: StationOptions = {}): string {
   const path = join(dir, 'groundlock.toml')
-  const text = `[station]\nrun_dir = "${join(dir, 'run')}"\n[vault]\ndir = "${join(dir, 'vault')}"\n[link.radio]\ndevice = "${join(dir, 'radio')}"\n`
+  const at = (name: string): string => `"${join(dir, name)}"`
+  const text =
+    `[station]\nrun_dir = ${at('run')}\n[guard]\nrun_dir = ${at('guard')}\ntoken = ${at('token')}\n` +
+    `[vault]\ndir = ${at('vault')}\n[link.radio]\ndevice = ${at('radio')}\n`
   writeFileSync(path, baud === undefined ? text : `${text}baud = ${baud}\n`)
   return path
 }

@@ -25,7 +25,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   hw: ['base'],
   ledger: ['base'],
   simulator: ['base', 'link', 'mavlink'],
-  station: ['base', 'link', 'mavlink', 'storage', 'forward'],
+  station: ['base', 'link', 'mavlink', 'storage', 'forward', 'hw'],
   guard: ['base', 'hw', 'ledger'],
   doctor: ['base', 'hw'],
   commands: [

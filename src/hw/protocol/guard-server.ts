@@ -11,9 +11,6 @@ import { Client } from './client.js'
 import type { DoorWord, FromGuard, FromStation, LinkWord, VehicleWord } from './messages.js'
 import { socketFault } from './protocol-fault.js'
 
-/** The socket's name in the guard's run_dir. */
-export const GUARD_SOCKET = 'guard.sock'
-
 /** Clients at once: a station and a few who look on. */
 const MAX_CLIENTS = 16
 

@@ -8,6 +8,9 @@
  */
 import * as v from 'valibot'
 
+/** The socket's name in the guard's run_dir. */
+export const GUARD_SOCKET = 'guard.sock'
+
 /** Longest line (bytes): ten times what the longest message needs. */
 export const MAX_LINE_BYTES = 4096
 

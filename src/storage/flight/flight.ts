@@ -59,6 +59,7 @@ export const CLOSE_REASONS = [
   'silent',
   'asked',
   'shutdown',
+  'gave way',
   'too long',
   'too large',
   'imported',

@@ -4,9 +4,9 @@
 import type { CloseReason } from '../flight/flight.js'
 
 /** End of a flight whose vehicles were all last seen disarmed (µs without a heartbeat). */
-const SILENT_DISARMED_US = 60e6
+export const SILENT_DISARMED_US = 60e6
 /** The same where one was armed: it may be behind a hill, and its flight is not to be torn in two (µs). */
-const SILENT_ARMED_US = 15 * 60e6
+export const SILENT_ARMED_US = 15 * 60e6
 /** A flight goes on in another file after this long (µs): damage, retention and hand-over are by file. */
 const MAX_FLIGHT_US = 24 * 3600e6
 /** The same by bytes received. */

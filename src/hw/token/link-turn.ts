@@ -1,0 +1,379 @@
+/**
+ * Link turn: the station's end of "never both": when its links may be open, and when they have to give way to the uplink.
+ *
+ *     waiting ──the token is free: take it──▶ lease ──shut for sure, or 3 s──▶ open
+ *        ▲                                      │                               │
+ *        └──────────── the guard asks, or the token's file was replaced ────────┘
+ *
+ * Guarantees: where there is a token's file, a link is open only while the token is held, and only after every permit of
+ * before has lapsed. Never throws, never waits for the guard; where no token's file is, nothing guards and links open at once.
+ */
+import { existsSync, lstatSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { errnoOf, faultLines } from '../../base/fault.js'
+import type { Log } from '../../base/log.js'
+import { GuardClient } from '../protocol/guard-client.js'
+import { GUARD_SOCKET } from '../protocol/messages.js'
+import type { DoorWord, LinkWord, VehicleWord } from '../protocol/messages.js'
+import { LinkToken } from './link-token.js'
+import type { TokenLook } from './link-token.js'
+
+/** Longest that a permit outlives who made it: its lease of 3 s, and what the kernel's clock ticks by (ms). */
+export const FULL_LEASE_MS = 3100
+
+/** Pause between looks at a token that somebody else holds (ms). */
+const LOOK_MS = 250
+
+/** Pause between questions whether all is shut, while the lease runs (ms). */
+const ASK_MS = 500
+
+/** Pause between looks at the token that is held (ms), and at a guard that is absent. */
+const CHECK_MS = 1000
+
+/** Giving way has to be done within this (ms): the guard waits 5 s for the answer, and it has a way to go. */
+const GIVE_WAY_MS = 4500
+
+/** After giving way the token is left to the guard for so long, if it does not take it before (ms). */
+const LEFT_TO_GUARD_MS = 2000
+
+/** A guard that starts together with the station may come so much later before its absence is told (ms). */
+const ABSENT_AFTER_MS = 5000
+
+/** The file that the guard makes in its run_dir before its first permit of a boot. */
+const PERMITTED_ONCE = 'permitted-once'
+
+export interface LinkTurnOptions {
+  token: LinkToken
+  /** The guard's run_dir. */
+  guardDir: string
+  log: Log
+  vehicle(): VehicleWord
+  /** Opens the links. */
+  open(): void
+  /**
+   * Closes the links, and stores what came. Resolves when the ports are closed: true where everything is stored and the
+   * flight closed by then or within `atMostMs`. Must not reject.
+   */
+  close(atMostMs: number): Promise<boolean>
+  onChange(): void
+}
+
+/** What the station says of it. */
+export interface TurnStatus {
+  /** none: there is no link token, so nothing guards here. */
+  guard: 'absent' | 'present' | 'none'
+  /** As the guard told last; null where it is not there. */
+  door: { state: DoorWord; reason: string } | null
+  token: TokenLook | 'none'
+  /** Why the links are not open; null where they are. */
+  waitingFor: string | null
+}
+
+type State = 'unguarded' | 'waiting' | 'lease' | 'open'
+
+interface Request {
+  answer(word: 'gave way' | { refused: string }): void
+  sinceMs: number
+}
+
+export class LinkTurn {
+  readonly #options: LinkTurnOptions
+  readonly #token: LinkToken
+  readonly #log: Log
+  #state: State = 'waiting'
+  #looked: TokenLook | 'none' = 'none'
+  #waitingFor: string | null = 'the station starts'
+  #client: GuardClient | undefined
+  #request: Request | null = null
+  #wake: () => void = () => {}
+  #stopped = false
+  #ended: Promise<void> = Promise.resolve()
+  #takenMs = 0
+  /** The guard said in this turn that all is shut. */
+  #verified = false
+  #askedMs = -Infinity
+  /** Until then the token is the guard's to take; Infinity ended by seeing that it did. */
+  #leftUntilMs = -Infinity
+  #absentSinceMs: number | null = performance.now()
+  #toldDoor: DoorWord | null = null
+  #toldFault: string | null = null
+
+  constructor(options: LinkTurnOptions) {
+    this.#options = options
+    this.#token = options.token
+    this.#log = options.log
+  }
+
+  /** Resolves when the links are opened, or it is known that they have to wait; then it goes on by itself. */
+  async start(): Promise<void> {
+    // A token that is missing though something was permitted in this boot was taken away: that is no reason to open.
+    if (isMissing(this.#token.path) && permittedOnce(this.#options.guardDir) !== 'yes') this.#goUnguarded()
+    else {
+      this.#meetGuard()
+      await this.#step()
+    }
+    this.#ended = this.#live()
+  }
+
+  get status(): TurnStatus {
+    return {
+      guard: this.#client?.guard ?? 'none',
+      door: this.#client?.door ?? null,
+      token: this.#token.fd === undefined ? this.#looked : 'mine',
+      waitingFor: this.#waitingFor,
+    }
+  }
+
+  /** Something changed of what the guard is told. */
+  changed(): void {
+    this.#client?.changed()
+  }
+
+  /** Opens nothing from now on; what was under way has ended when it resolves. The links are then for the caller to close. */
+  async halt(): Promise<void> {
+    this.#stopped = true
+    this.#wake()
+    await this.#ended
+  }
+
+  /** After the links are closed: lets go of the token and of the guard. */
+  end(): void {
+    this.#state = 'waiting'
+    this.#token.free()
+    this.#client?.changed()
+    this.#client?.stop()
+  }
+
+  async #live(): Promise<void> {
+    while (!this.#stopped) {
+      await this.#pause()
+      if (!this.#stopped) await this.#step()
+    }
+  }
+
+  async #step(): Promise<void> {
+    if (this.#state === 'unguarded') await this.#lookForToken()
+    else if (this.#request !== null) await this.#giveWay(this.#request)
+    else if (this.#state === 'waiting') await this.#tryToTake()
+    else if (this.#state === 'lease') this.#tryToOpen()
+    else await this.#check()
+  }
+
+  /** Until the next look is due, or something happened. */
+  async #pause(): Promise<void> {
+    if (this.#request !== null) return
+    const dueMs = { unguarded: CHECK_MS, waiting: LOOK_MS, lease: LOOK_MS, open: CHECK_MS }[this.#state]
+    const leaseMs = this.#state === 'lease' ? this.#takenMs + FULL_LEASE_MS - performance.now() : dueMs
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, Math.max(0, Math.min(dueMs, leaseMs)))
+      this.#wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+    this.#wake = () => {}
+  }
+
+  #goUnguarded(): void {
+    this.#state = 'unguarded'
+    this.#log.warn(`there is no link token (${this.#token.path}): nothing here keeps the uplinks shut`)
+    this.#openLinks()
+  }
+
+  /** A guard was installed while this station records. The links stay open only if nothing can be permitted. */
+  async #lookForToken(): Promise<void> {
+    if (isMissing(this.#token.path)) return
+    // It is being made: nobody trusts it yet, the guard neither.
+    if ((await this.#token.look()) === 'doubt') return this.#tellFault()
+    this.#log.info(`there is a link token now (${this.#token.path})`)
+    this.#meetGuard()
+    const isHeld = await this.#token.take()
+    if (isHeld && permittedOnce(this.#options.guardDir) === 'no') return this.#enter('open')
+    await this.#leave('the link token, which was not there')
+  }
+
+  #meetGuard(): void {
+    this.#client = new GuardClient({
+      path: join(this.#options.guardDir, GUARD_SOCKET),
+      state: () => ({ link: this.#link, vehicle: this.#options.vehicle() }),
+      onGiveWay: (answer) => {
+        this.#request = { answer, sinceMs: performance.now() }
+        this.#wake()
+      },
+      onGuard: () => this.#heardOfGuard(),
+    })
+  }
+
+  /** Also a link that is about to be opened is open. */
+  get #link(): LinkWord {
+    return this.#state === 'waiting' ? 'closed' : 'open'
+  }
+
+  async #tryToTake(): Promise<void> {
+    const look = await this.#token.look()
+    this.#looked = look
+    if (look === 'other') this.#leftUntilMs = -Infinity
+    if (look === 'doubt') return this.#doubt()
+    this.#toldFault = null
+    if (look === 'other')
+      return this.#wait('the guard holds the link token: it permits an uplink, or shuts it')
+    if (performance.now() < this.#leftUntilMs)
+      return this.#wait('the link token is left to the guard, which asked for it')
+    if (!(await this.#token.take())) return this.#token.fault === null ? undefined : this.#doubt()
+    this.#takenMs = performance.now()
+    this.#verified = false
+    this.#askedMs = -Infinity
+    this.#enter('lease')
+    this.#tryToOpen()
+  }
+
+  #tryToOpen(): void {
+    if (permittedOnce(this.#options.guardDir) === 'no')
+      return this.#openBecause('nothing was permitted in this boot')
+    if (this.#verified) return this.#openBecause('the guard has verified that all uplinks are shut')
+    if (performance.now() - this.#takenMs >= FULL_LEASE_MS)
+      return this.#openBecause('a full lease has passed')
+    this.#wait('the link token is held, but a permit of before may last 3 s')
+    if (performance.now() - this.#askedMs >= ASK_MS) void this.#askWhetherShut()
+  }
+
+  /** An answer counts in the turn that it was asked in: the token was held from before the question. */
+  async #askWhetherShut(): Promise<void> {
+    const turnMs = this.#takenMs
+    if (this.#client?.guard !== 'present') return
+    this.#askedMs = performance.now()
+    const isShut = await this.#client.isShut(FULL_LEASE_MS)
+    if (!isShut || this.#state !== 'lease' || this.#takenMs !== turnMs) return
+    this.#verified = true
+    this.#wake()
+  }
+
+  #openBecause(why: string): void {
+    if (this.#stopped) return
+    this.#log.info(`the link token is held, and ${why}: the links open`)
+    this.#openLinks()
+    this.#enter('open')
+  }
+
+  #openLinks(): void {
+    this.#waitingFor = null
+    this.#options.open()
+  }
+
+  /** The token is held: is its file still the one that others would lock? And is the guard there? */
+  async #check(): Promise<void> {
+    const look = await this.#token.look()
+    this.#tellAbsence()
+    if (look === 'mine') this.#toldFault = null
+    else this.#tellFault()
+    // A file that is missing nobody else can lock either: recording goes on.
+    if (this.#token.fault?.code === 'GL-TOKEN-02')
+      await this.#leave('the file of the link token, which was replaced')
+  }
+
+  /** Closes the links, however long it takes, and begins anew. */
+  async #leave(because: string): Promise<void> {
+    this.#log.warn(`the links close because of ${because}`)
+    await this.#options.close(GIVE_WAY_MS)
+    if (this.#stopped) return
+    this.#token.free()
+    this.#enter('waiting')
+    this.#wait('the link token is taken anew')
+  }
+
+  async #giveWay(request: Request): Promise<void> {
+    this.#request = null
+    if (this.#state !== 'waiting') {
+      this.#log.info('the guard asks for the link token: giving way')
+      const isDone = this.#state === 'lease' || (await this.#options.close(this.#leftMs(request)))
+      if (this.#stopped) return
+      if (!isDone || this.#leftMs(request) <= 0) return this.#goBack()
+    }
+    this.#token.free()
+    this.#leftUntilMs = performance.now() + LEFT_TO_GUARD_MS
+    this.#enter('waiting')
+    this.#wait('the link token is left to the guard, which asked for it')
+    request.answer('gave way')
+  }
+
+  #leftMs({ sinceMs }: Request): number {
+    return sinceMs + GIVE_WAY_MS - performance.now()
+  }
+
+  /** Too late to answer, and the token was held all the while: what is not stored yet will be, and the links open again. */
+  #goBack(): void {
+    this.#log.warn(
+      'could not store all in time to give way: the link token is kept, and the links open again',
+    )
+    if (this.#state === 'open') this.#openLinks()
+  }
+
+  #enter(state: State): void {
+    this.#state = state
+    this.#client?.changed()
+    this.#options.onChange()
+  }
+
+  /** Says once why the links wait. */
+  #wait(why: string): void {
+    if (this.#waitingFor === why) return
+    this.#waitingFor = why
+    this.#log.info(`the links wait: ${why}`)
+    this.#options.onChange()
+  }
+
+  #doubt(): void {
+    this.#looked = 'doubt'
+    this.#tellFault()
+    this.#waitingFor = this.#token.fault?.message ?? null
+    this.#options.onChange()
+  }
+
+  #tellFault(): void {
+    const fault = this.#token.fault
+    if (fault === null || fault.message === this.#toldFault) return
+    this.#toldFault = fault.message
+    this.#log.error(faultLines(fault))
+  }
+
+  #heardOfGuard(): void {
+    const { guard, door } = this.status
+    if (guard === 'present') this.#absentSinceMs = null
+    else this.#absentSinceMs ??= performance.now() - ABSENT_AFTER_MS
+    if (door !== null && door.state !== this.#toldDoor)
+      this.#log.info(`the guard: ${door.state}: ${door.reason}`)
+    if (door !== null) this.#toldDoor = door.state
+    this.#tellAbsence()
+    this.#options.onChange()
+    this.#wake()
+  }
+
+  /** Once for each absence; at the start not before it had time to come. */
+  #tellAbsence(): void {
+    if (this.#absentSinceMs === null || performance.now() - this.#absentSinceMs < ABSENT_AFTER_MS) return
+    this.#absentSinceMs = Infinity
+    this.#toldDoor = null
+    this.#log.warn('the guard is absent: no uplink is opened, and nothing watches that they stay shut')
+  }
+}
+
+/** Only a plain "not there" counts. */
+function isMissing(path: string): boolean {
+  try {
+    lstatSync(path)
+    return false
+  } catch (error) {
+    return errnoOf(error) === 'ENOENT'
+  }
+}
+
+/** Whether the guard has permitted anything since the boot: by the mark in its folder; unknown where there is no folder. */
+function permittedOnce(guardDir: string): 'yes' | 'no' | 'unknown' {
+  try {
+    statSync(join(guardDir, PERMITTED_ONCE))
+    return 'yes'
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') return 'yes'
+    return existsSync(guardDir) ? 'no' : 'unknown'
+  }
+}
