@@ -15,8 +15,7 @@ import type { Log } from '../../base/log.js'
 import { GuardClient } from '../protocol/guard-client.js'
 import { GUARD_SOCKET } from '../protocol/messages.js'
 import type { DoorWord, LinkWord, VehicleWord } from '../protocol/messages.js'
-import { LinkToken } from './link-token.js'
-import type { TokenLook } from './link-token.js'
+import type { LinkToken, TokenLook } from './link-token.js'
 
 /** Longest that a permit outlives who made it: its lease of 3 s, and what the kernel's clock ticks by (ms). */
 export const FULL_LEASE_MS = 3100
@@ -147,11 +146,12 @@ export class LinkTurn {
   async #live(): Promise<void> {
     while (!this.#stopped) {
       await this.#pause()
-      if (!this.#stopped) await this.#step()
+      await this.#step()
     }
   }
 
   async #step(): Promise<void> {
+    if (this.#stopped) return
     if (this.#state === 'unguarded') await this.#lookForToken()
     else if (this.#request !== null) await this.#giveWay(this.#request)
     else if (this.#state === 'waiting') await this.#tryToTake()
@@ -277,6 +277,7 @@ export class LinkTurn {
     await this.#options.close(GIVE_WAY_MS)
     if (this.#stopped) return
     this.#token.free()
+    this.#looked = 'free'
     this.#enter('waiting')
     this.#wait('the link token is taken anew')
   }
@@ -290,6 +291,7 @@ export class LinkTurn {
       if (!isDone || this.#leftMs(request) <= 0) return this.#goBack()
     }
     this.#token.free()
+    this.#looked = 'free'
     this.#leftUntilMs = performance.now() + LEFT_TO_GUARD_MS
     this.#enter('waiting')
     this.#wait('the link token is left to the guard, which asked for it')
