@@ -22,7 +22,9 @@ export interface GpioLines {
 }
 
 /** The commands are plain words, and their messages are searched for some: one language. */
-export const TOOL_ENVIRONMENT = { ...process.env, LC_ALL: 'C' }
+export function toolEnvironment(): NodeJS.ProcessEnv {
+  return { ...process.env, LC_ALL: 'C' }
+}
 
 /** A tool that only lists has ended long before, even from a card that stalls (ms). */
 const LIST_TIMEOUT_MS = 5000
@@ -42,7 +44,7 @@ export async function findGpiod(): Promise<GpiodTools> {
 
 async function output(tool: string, args: string[]): Promise<string> {
   try {
-    const options = { timeout: LIST_TIMEOUT_MS, killSignal: 'SIGKILL', env: TOOL_ENVIRONMENT } as const
+    const options = { timeout: LIST_TIMEOUT_MS, killSignal: 'SIGKILL', env: toolEnvironment() } as const
     return (await promisify(execFile)(tool, args, options)).stdout
   } catch (error) {
     if (errnoOf(error) === 'ENOENT')

@@ -5,7 +5,7 @@
  */
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
-import { TOOL_ENVIRONMENT } from './gpiod-tools.js'
+import { toolEnvironment } from './gpiod-tools.js'
 
 export interface SupervisedChild {
   /** Writes a line; false: what was written before has not been taken yet, or it is gone. */
@@ -37,7 +37,7 @@ export function startChild({ script, fate, onLine, onEnd, onComplaint }: ChildOp
   const child = spawn(words[0]!, words.slice(1), {
     detached: true,
     stdio: ['pipe', 'pipe', 'pipe'],
-    env: TOOL_ENVIRONMENT,
+    env: toolEnvironment(),
   })
   let isWanted = true
   let hasEnded = false

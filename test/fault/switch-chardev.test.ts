@@ -1,0 +1,185 @@
+/**
+ * The switch through libgpiod's tools, of both versions. The kernel here has no GPIO, so the tools are fakes that take the same
+ * command lines and hold lines as exclusively (test/support/fake-gpiod.sh); processes, pipes and deaths are real.
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { openSwitch } from '../../src/hw/switch/switch.js'
+import { SWITCH, fakeGpio, keptLog, type FakeGpio } from '../support/fake-gpio.js'
+import { REPOSITORY } from '../support/groundlock.js'
+import { temporaryFolder } from '../support/temporary-folder.js'
+import { isAt, watchedSwitch, type WatchedSwitch } from '../support/watched-switch.js'
+
+const folder = temporaryFolder('chardev')
+const PATH = process.env['PATH']
+let count = 0
+let gpio: FakeGpio
+let opened: WatchedSwitch | undefined
+
+async function open(configuration = SWITCH): Promise<WatchedSwitch> {
+  opened = await watchedSwitch(configuration)
+  return opened
+}
+
+const fails = (configuration: typeof SWITCH) =>
+  openSwitch(configuration, { log: keptLog(), onChange: () => undefined, isInstalledUnit: false })
+
+afterEach(async () => {
+  await opened?.device.stop()
+  opened = undefined
+  process.env['PATH'] = PATH
+})
+
+describe.each([1, 2] as const)('libgpiod %d', (major) => {
+  beforeEach(() => {
+    gpio = fakeGpio(join(folder, String(count++)), major)
+  })
+
+  it('is found, with the chip of the header by its label, and its lines are pulled up', async () => {
+    const watched = await open()
+    const version = major === 1 ? '1.6.3' : '2.2.1'
+    expect(watched.device.backend).toBe(`chardev: libgpiod ${version}, pinctrl-rp1, lines 17 and 27`)
+    expect(watched.now()).toMatchObject({ position: 'shut', reason: 'the switch is SHUT', shutSeen: true })
+    for (const call of [...gpio.calls('gpioget'), ...gpio.calls('gpiomon')]) {
+      expect(call).toContain('gpiochip4')
+      expect(call).toMatch(/--bias[= ]pull-up/)
+    }
+  })
+
+  it('goes to PERMIT after 500 ms and to SHUT at once, by edges', async () => {
+    const watched = await open()
+    gpio.contacts('closed', 'open')
+    await watched.until(isAt('permit'))
+    const levels = gpio.calls('gpioget').length
+    gpio.contacts('open', 'closed')
+    await watched.until(isAt('shut'))
+    // At most one re-reading fell into that time: it was the edge that told.
+    expect(gpio.calls('gpioget').length - levels).toBeLessThanOrEqual(1)
+    await watched.until(({ contacts }) => contacts.permit === 'open' && contacts.shut === 'closed')
+  })
+
+  it('edges alone are no reading: where every edge is lost, the levels tell', async () => {
+    const watched = await open()
+    gpio.flag('deaf', true)
+    gpio.contacts('closed', 'open')
+    await watched.until(isAt('permit'))
+    const turnedMs = performance.now()
+    gpio.contacts('open', 'closed')
+    await watched.until(isAt('shut'))
+    expect(performance.now() - turnedMs).toBeLessThan(5000)
+  })
+
+  it('a cut wire is a fault in antivalent wiring and SHUT in single wiring', async () => {
+    gpio.contacts('closed', 'open')
+    const watched = await open()
+    await watched.until(isAt('permit'))
+    gpio.set(17, 'z')
+    expect((await watched.until(isAt('doubt'))).reason).toContain('both contacts are open')
+    await watched.device.stop()
+    gpio.set(17, 0)
+    const single = await open({ ...SWITCH, wiring: 'single' })
+    await single.until(isAt('permit'))
+    gpio.set(17, 'z')
+    expect(await single.until(isAt('shut'))).toMatchObject({ reason: 'the switch is SHUT', shutSeen: true })
+  })
+
+  it.each(['gpioget', 'gpiomon'])('a %s that hangs: doubt, and back by itself', async (tool) => {
+    gpio.contacts('closed', 'open')
+    const watched = await open()
+    await watched.until(isAt('permit'))
+    gpio.flag(`hang.${tool}`, true)
+    // A monitor that hangs leaves the levels: each of them is read by a process of its own.
+    if (tool === 'gpiomon') {
+      gpio.contacts('open', 'closed')
+      await watched.until(isAt('shut'))
+    } else expect((await watched.until(isAt('doubt'))).reason).toBe('gpioget has told no levels for 2000 ms')
+    gpio.flag(`hang.${tool}`, false)
+    gpio.contacts('closed', 'open')
+    await watched.until(isAt('permit'))
+  })
+
+  it('a chip that is gone is doubt; one that is back under another number is found by its label', async () => {
+    gpio.contacts('closed', 'open')
+    const watched = await open()
+    await watched.until(isAt('permit'))
+    gpio.chips('')
+    await watched.until(isAt('doubt'))
+    gpio.chips('gpiochip7 [pinctrl-rp1] (54 lines)\n')
+    await watched.until(isAt('permit'))
+    expect(gpio.calls('gpioget').at(-1)).toContain('gpiochip7')
+  })
+
+  it('lines that another program holds are doubt, with what the tool says, until it lets go', async () => {
+    const other = spawn('flock', [join(gpio.folder, 'lock.17'), 'cat'], { stdio: ['pipe', 'pipe', 'ignore'] })
+    other.stdin.write('held\n')
+    await once(other.stdout, 'data')
+    const watched = await open()
+    expect(watched.now()).toMatchObject({ position: 'doubt', shutSeen: false })
+    expect(watched.now().reason).toContain('Device or resource busy')
+    other.stdin.end()
+    await watched.until(isAt('shut'))
+  })
+
+  it('lets go of its lines at the end', async () => {
+    const watched = await open()
+    await watched.device.stop()
+    const again = await open()
+    expect(again.now().position).toBe('shut')
+  })
+
+  it('when the guard is killed its tools die with it, and the next one gets the lines', async () => {
+    const script = join(REPOSITORY, 'scripts', 'switch-watch.mjs')
+    const guard = spawn(process.execPath, [script, '--backend', 'chardev'], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    for await (const line of createInterface(guard.stdout)) if (line.includes('position')) break
+    const watched = await watchedSwitch(SWITCH)
+    opened = watched
+    guard.kill('SIGKILL')
+    await watched.until(isAt('shut'))
+  })
+
+  it.each([
+    ['no such label', { chip: 'pinctrl-elsewhere' }, 'GL-SWITCH-03'],
+    ['a line it has not', { permitLine: 60 }, 'GL-SWITCH-03'],
+  ])('%s is a fault', async (_, change, code) => {
+    await expect(fails({ ...SWITCH, ...change })).rejects.toMatchObject({ code })
+  })
+
+  it('two chips with one label are a fault', async () => {
+    gpio.chips('gpiochip0 [pinctrl-rp1] (54 lines)\ngpiochip1 [pinctrl-rp1] (54 lines)\n')
+    await expect(fails(SWITCH)).rejects.toMatchObject({ code: 'GL-SWITCH-03' })
+  })
+})
+
+describe('without the tools', () => {
+  beforeEach(() => {
+    gpio = fakeGpio(join(folder, String(count++)), 2)
+  })
+
+  it('chardev is a fault that says what to install', async () => {
+    rmSync(join(gpio.folder, 'bin', 'gpiodetect'))
+    await expect(fails(SWITCH)).rejects.toMatchObject({
+      code: 'GL-SWITCH-02',
+      hint: 'Install it: sudo apt install gpiod',
+    })
+  })
+
+  it('a version that is not known is a fault', async () => {
+    process.env['FAKE_MAJOR'] = '3'
+    await expect(fails(SWITCH)).rejects.toMatchObject({ code: 'GL-SWITCH-02' })
+  })
+
+  it('auto names what it tried, and never takes a simulation', async () => {
+    rmSync(join(gpio.folder, 'bin', 'gpiodetect'))
+    const file = join(gpio.folder, 'calls')
+    await expect(fails({ ...SWITCH, backend: 'auto', file })).rejects.toMatchObject({
+      code: 'GL-SWITCH-01',
+      hint: expect.stringMatching(/chardev: gpiodetect is not installed[^]*sysfs: /),
+    })
+  })
+})

@@ -1,0 +1,37 @@
+/** The lamp's codes can be told apart by counting, and every one of them moves. */
+import { describe, expect, it } from 'vitest'
+import { BLINK_CODES, TICK_MS, isLit, type Signal } from '../../src/hw/lamp/blink-code.js'
+
+const SIGNALS = Object.keys(BLINK_CODES) as Signal[]
+
+/** Flashes between two pauses of a second or more; Infinity where there is no such pause. */
+function flashes(signal: Signal): number {
+  const ticks = Array.from({ length: 48 }, (_, tick) => (isLit(signal, tick) ? '#' : '.')).join('')
+  const groups = ticks.split(/\.{4,}/).filter((group) => group !== '')
+  const counts = groups.map((group) => group.split('#').length - 1)
+  expect(new Set(counts).size).toBe(1)
+  return groups.length === 1 ? Infinity : counts[0]!
+}
+
+describe('blink codes', () => {
+  it('are one flash, two, three, and flashes without end', () => {
+    const found = Object.fromEntries(SIGNALS.map((signal) => [signal, flashes(signal)]))
+    expect(found).toEqual({ shut: 1, recording: 2, permitted: 3, fault: Infinity })
+  })
+
+  it.each(SIGNALS)('%s never stands still for as long as a person looks', (signal) => {
+    const ticks = Array.from({ length: 48 }, (_, tick) => isLit(signal, tick))
+    const still = ticks.map((_, start) => ticks.slice(start).findIndex((lit) => lit !== ticks[start]))
+    expect(Math.max(...still) * TICK_MS).toBeLessThan(3000)
+  })
+
+  it.each(SIGNALS)(
+    '%s: a flash is long enough for sunlight, and slow enough for eyes and counting',
+    (signal) => {
+      expect(TICK_MS).toBeGreaterThanOrEqual(200)
+      // WCAG 2.3.1: at most three flashes in any second.
+      const perSecond = BLINK_CODES[signal].repeat(12).slice(0, 1000 / TICK_MS)
+      expect(perSecond.split('#').length - 1).toBeLessThanOrEqual(3)
+    },
+  )
+})
