@@ -91,7 +91,7 @@ describe('no line', () => {
 
   it('relay_line = 0: a relay that does nothing', async () => {
     const relay = await openRelay(null, SWITCH, { log: keptLog() })
-    await relay.set(true)
+    await expect(relay.set(true)).resolves.toBeUndefined()
     await relay.stop()
   })
 

@@ -77,7 +77,7 @@ function holder(hold: string, set: string): string {
   return `
 trap '' TERM HUP INT
 held=
-hold() { ${hold}; }
+hold() { exec ${hold}; }
 set_once() { ${set}; }
 release() {
   [ -n "$held" ] || return 0
