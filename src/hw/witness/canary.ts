@@ -1,0 +1,124 @@
+/**
+ * Canary: a self-test of the path on which the kernel evaluates what leaves this machine. A pair of virtual devices of the
+ * guard's own, with both ends here; UDP and TCP are sent into it toward an address that no network has.
+ *
+ *     socket ─▶ inet output: counter "canary", then the drop that everything meets ─✗─ glcanary0 ══ glcanary1
+ *
+ * Shows: packets of this namespace do pass the base's output chain, they are counted there, and none came to a device behind
+ * it; a base that is loaded and not run, or an accept before the drop that names no device, is seen.
+ * Does not show: anything of another device. With a rule that was put in by hand for one uplink the canary still says
+ * `dropped`; that is found by the read-back and by the witness.
+ */
+import { createSocket } from 'node:dgram'
+import { connect } from 'node:net'
+import * as v from 'valibot'
+import type { Log } from '../../base/log.js'
+import { runTool } from '../door/child.js'
+import { BASE, CANARY_ADDRESS, CANARY_COUNTER } from '../door/ruleset.js'
+import { readSentPackets } from './sent-packets.js'
+
+export interface Canary {
+  /**
+   * `dropped`: counted before the drop, and none sent. `passed`: some were sent. `broken`: none were counted, or the test
+   * itself cannot be made, which proves nothing. Never rejects; says in the log what was broken.
+   */
+  test(): Promise<'dropped' | 'passed' | 'broken'>
+  /** Takes the pair away. */
+  close(): Promise<void>
+}
+
+/** The door knows a pair of these names, both ends here, as no way out of this machine. */
+const NEAR = 'glcanary0'
+const FAR = 'glcanary1'
+
+/** The near end's own, in the smallest network with the canary's address (TEST-NET-1, RFC 5737). */
+const OWN_ADDRESS = '192.0.2.1/30'
+
+/** Of nobody: with it the kernel need not ask by ARP, whose own drop would hide that IP passes. */
+const NOBODY = '02:00:00:00:00:02'
+
+/** The discard service (RFC 863): nobody listens where nobody is. */
+const PORT = 9
+
+/** A reset by our own rules comes at once; without it nobody ever answers (ms). */
+const TCP_WAIT_MS = 200
+
+/** Each test sends one datagram and one connection's first packet: so many must be counted at least. */
+const SENT = 2
+
+/** Makes the pair; one that a guard before this one left is replaced. Errors: none here, the test says `broken`. */
+export async function openCanary(log: Log): Promise<Canary> {
+  await runTool('ip', ['link', 'delete', NEAR])
+  const lines = [
+    `link add ${NEAR} type veth peer name ${FAR}`,
+    // Without addresses of IPv6 the pair says nothing by itself.
+    `link set ${NEAR} addrgenmode none`,
+    `link set ${FAR} addrgenmode none`,
+    `link set ${FAR} up`,
+    `link set ${NEAR} up`,
+    `address add ${OWN_ADDRESS} dev ${NEAR}`,
+    `neighbour replace ${CANARY_ADDRESS} lladdr ${NOBODY} nud permanent dev ${NEAR}`,
+  ]
+  const { trouble } = await runTool('ip', ['-batch', '-'], { input: `${lines.join('\n')}\n` })
+  if (trouble !== null) log.warn(`the canary's devices cannot be made: ${trouble}`)
+  return {
+    test: () => test(log),
+    close: async () => void (await runTool('ip', ['link', 'delete', NEAR])),
+  }
+}
+
+async function test(log: Log): Promise<'dropped' | 'passed' | 'broken'> {
+  try {
+    const counted = await readCounter()
+    const sent = sentByNear()
+    await Promise.all([sendDatagram(), tryConnection()])
+    const newlySent = sentByNear() - sent
+    if (newlySent > 0) return 'passed'
+    const newlyCounted = (await readCounter()) - counted
+    if (newlyCounted >= SENT) return 'dropped'
+    log.warn(`the canary is broken: ${newlyCounted} of ${SENT} packets came to the base's output chain`)
+  } catch (error) {
+    log.warn(`the canary is broken: ${error instanceof Error ? error.message : String(error)}`)
+  }
+  return 'broken'
+}
+
+function sentByNear(): number {
+  const count = readSentPackets().get(NEAR)
+  if (count === undefined) throw new Error(`there is no device ${NEAR}`)
+  return count
+}
+
+/** The rules answer with EPERM, which is what is wanted. */
+async function sendDatagram(): Promise<void> {
+  const socket = createSocket('udp4')
+  try {
+    await new Promise<void>((resolve) => socket.send('canary', PORT, CANARY_ADDRESS, () => resolve()))
+  } finally {
+    socket.close()
+  }
+}
+
+/** Its first packet is what counts; the answer is a reset of ours, or none. */
+async function tryConnection(): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const socket = connect({ host: CANARY_ADDRESS, port: PORT, timeout: TCP_WAIT_MS })
+    socket.on('error', () => socket.destroy())
+    socket.on('connect', () => socket.destroy())
+    socket.on('timeout', () => socket.destroy())
+    socket.on('close', () => resolve())
+  })
+}
+
+const counterSchema = v.object({
+  nftables: v.array(v.looseObject({ counter: v.optional(v.object({ packets: v.number() })) })),
+})
+
+async function readCounter(): Promise<number> {
+  const { trouble, stdout } = await runTool('nft', ['-j', 'list', 'counter', 'inet', BASE, CANARY_COUNTER])
+  if (trouble !== null) throw new Error(trouble)
+  const { nftables } = v.parse(counterSchema, JSON.parse(stdout))
+  const counter = nftables.find((each) => each.counter !== undefined)?.counter
+  if (counter === undefined) throw new Error('nft lists no counter')
+  return counter.packets
+}
