@@ -100,9 +100,9 @@ export class NetworkLab {
   /** Makes the uplink of that number, with addresses at both ends, up; `up0` gets the default routes. Returns its name. */
   async addUplink(number = 0, name = `up${number}`): Promise<string> {
     const far = `far${number}`
-    await this.station.run(
-      ...['ip', 'link', 'add', name, 'address', mac(number, 2), 'type', 'veth'],
-      ...['peer', 'name', far, 'address', mac(number, 1), 'netns', String(this.outside.pid)],
+    await this.station.ip(
+      `link add ${name} address ${mac(number, 2)} type veth \
+        peer name ${far} address ${mac(number, 1)} netns ${this.outside.pid}`,
     )
     await this.outside.ip(`
       link set ${far} up
