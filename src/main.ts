@@ -42,6 +42,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'show the door, why and since when, and what is recorded',
     load: async () => (await import('./commands/status.js')).statusCommand(),
   },
+  doctor: {
+    summary: 'look at what the door and the recording rest on, and say what to do',
+    load: async () => (await import('./commands/doctor.js')).doctorCommand(),
+  },
   import: {
     summary: 'take recordings into the vault',
     goesOn: true,

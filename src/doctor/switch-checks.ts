@@ -1,0 +1,143 @@
+/** Switch checks: the GPIO backend, the chip and its lines. They are listed, never requested: a request would set their bias. */
+import { fail, notApplicable, pass, warn, type Answer, type Context, type Group } from './check.js'
+import { firstLine } from './kernel-checks.js'
+
+export const SWITCH_GROUP: Group = {
+  name: 'switch',
+  checks: [
+    { name: 'reading', look: lookAtReading },
+    { name: 'backend', look: lookAtBackend },
+    { name: 'lines', look: lookAtLines },
+  ],
+}
+
+/** The 40-pin header's chips, newest board first. */
+const HEADER_LABELS = ['pinctrl-rp1', 'pinctrl-bcm2711', 'pinctrl-bcm2835']
+
+interface Chip {
+  name: string
+  label: string
+  lines: number
+}
+
+function lookAtReading({ guard }: Context): Answer[] {
+  if (guard.state !== 'live' || guard.status === null)
+    return [notApplicable('only a guard that runs reads it')]
+  const { position, reason, backend, shutSeen } = guard.status.switch
+  if (position === 'doubt')
+    return [
+      fail(
+        `in doubt: ${reason} (${backend})`,
+        'Look at the wiring: docs/switch.md says what each wire does when cut.',
+      ),
+    ]
+  const found = `${position === 'shut' ? 'SHUT' : 'PERMIT'}: ${reason} (${backend})`
+  return shutSeen ? [pass(found)] : [warn(`${found}; SHUT was not yet seen`, 'Turn it to SHUT once.')]
+}
+
+async function lookAtBackend(context: Context): Promise<Answer[]> {
+  const { backend, file } = context.configuration.switch
+  if (backend === 'simulated')
+    return [
+      warn(
+        `simulated by ${file}: a file decides and no switch`,
+        'For real work set [switch] backend = "auto".',
+      ),
+    ]
+  const chips = await chipsOf(context)
+  const sysfs = context.machine.isThere('/sys/class/gpio/export')
+  if (backend === 'sysfs')
+    return sysfs
+      ? [pass('sysfs')]
+      : [
+          fail(
+            'this kernel has no /sys/class/gpio',
+            'Set [switch] backend = "auto" and install gpiod: sudo apt install gpiod',
+          ),
+        ]
+  if (Array.isArray(chips)) return [chipAnswer(context, chips)]
+  if (backend === 'auto' && sysfs) return [pass(`sysfs; the character device not, for ${chips.found}`)]
+  return [chips]
+}
+
+/** The chips as gpiodetect lists them, or why it does not. */
+async function chipsOf({ machine }: Context): Promise<Chip[] | Answer> {
+  const ran = await machine.run('gpiodetect', [])
+  if (ran === null)
+    return fail(
+      "libgpiod's tools are not installed",
+      'sudo apt install gpiod. Without a board: [switch] backend = "simulated"',
+    )
+  const chips = [...ran.stdout.matchAll(/^(\S+) \[(.*)\] \((\d+) lines?\)$/gm)].map(
+    ([, name = '', label = '', lines]) => ({ name, label, lines: Number(lines) }),
+  )
+  if (chips.length > 0) return chips
+  const why = ran.code === 0 ? 'there is no GPIO chip here' : `gpiodetect: ${firstLine(ran.stderr)}`
+  return fail(why, 'Is it a board with GPIO, and may this user use it? ls -l /dev/gpiochip*; group gpio')
+}
+
+function chosen({ configuration }: Context, chips: readonly Chip[]): Chip[] {
+  const wanted = configuration.switch.chip
+  const labels = wanted === 'auto' ? HEADER_LABELS : [wanted]
+  const label = labels.find((each) => chips.some((chip) => chip.label === each))
+  return chips.filter((chip) => chip.label === label)
+}
+
+function chipAnswer(context: Context, chips: readonly Chip[]): Answer {
+  const [chip, ...others] = chosen(context, chips)
+  const list = chips.map(({ name, label }) => `${label} (${name})`).join(', ')
+  if (chip === undefined)
+    return fail(
+      `no chip has the label ${context.configuration.switch.chip}; seen: ${list}`,
+      'Name one by its label: [switch] chip',
+    )
+  if (others.length > 0)
+    return fail(`${others.length + 1} chips have the label ${chip.label}`, 'Name one that is alone.')
+  return pass(`chardev, chip ${chip.label} (${chip.name}, ${chip.lines} lines)`)
+}
+
+/** Who uses a line of ours, by gpioinfo of libgpiod 1 (`"gpiomon" input`) or 2 (`consumer="gpiomon"`). */
+async function lookAtLines(context: Context): Promise<Answer[]> {
+  const { switch: wired, uplink } = context.configuration
+  if (wired.backend === 'simulated') return [notApplicable('the switch is simulated')]
+  const chips = await chipsOf(context)
+  const [chip] = Array.isArray(chips) ? chosen(context, chips) : []
+  if (chip === undefined) return [notApplicable('no chip is known')]
+  const lines = {
+    permit: wired.permitLine,
+    shut: wired.wiring === 'single' ? null : wired.shutLine,
+    lamp: wired.lampLine,
+    relay: uplink.relayLine,
+  }
+  const ours = Object.entries(lines).flatMap(([use, line]) => (line === null ? [] : [{ use, line }]))
+  const outside = ours.filter(({ line }) => line >= chip.lines)
+  if (outside.length > 0)
+    return outside.map(({ use, line }) =>
+      fail(`${chip.label} has no line ${line} (${use})`, 'Mend [switch] in the configuration.'),
+    )
+  const info = (await context.machine.run('gpioinfo', [chip.name]))?.stdout ?? ''
+  const info2 =
+    info === '' ? ((await context.machine.run('gpioinfo', ['--chip', chip.name]))?.stdout ?? '') : info
+  const taken = ours.flatMap(({ use, line }) => {
+    const user = consumerOf(info2, line)
+    return user === null || /^(?:gpio(?:mon|get|set)|groundlock|sysfs)/.test(user)
+      ? []
+      : [`${line} (${use}) by ${user}`]
+  })
+  if (taken.length > 0)
+    return [
+      fail(
+        `in use: ${taken.join(', ')}`,
+        'Take other lines, or free them: dtoverlay and dtparam lines in config.txt take some.',
+      ),
+    ]
+  return [pass(ours.map(({ use, line }) => `${use} on GPIO ${line}`).join(', '))]
+}
+
+function consumerOf(info: string, line: number): string | null {
+  const row = info.split('\n').find((each) => new RegExp(`^\\s*line\\s+${line}:`).test(each)) ?? ''
+  const second = /consumer="?([^"\s]+)/.exec(row)?.[1]
+  if (second !== undefined) return second
+  // Version 1: name, consumer, direction; each in quotes or one of unnamed, unused, kernel.
+  return /^\s*line\s+\d+:\s+(?:"[^"]*"|unnamed)\s+"([^"]+)"/.exec(row)?.[1] ?? null
+}

@@ -1,0 +1,119 @@
+/** Uplink checks: each interface of this machine, whether it is an uplink or local, and what keeps it shut. */
+import type { LocalInterface } from '../base/configuration.js'
+import { AS_ROOT, fail, notApplicable, pass, warn, type Answer, type Context, type Group } from './check.js'
+import type { Machine } from './machine.js'
+
+export const UPLINK_GROUP: Group = {
+  name: 'interfaces',
+  checks: [
+    { name: 'uplink', look: lookAtUplinks },
+    { name: 'local', look: lookAtLocals },
+  ],
+}
+
+const NET = '/sys/class/net'
+/** IFF_UP (linux/if.h): the administrator's wish, which link down takes away. */
+const IFF_UP = 1
+/** The guard's own pair of virtual devices. */
+const CANARY = /^glcanary\d$/
+
+async function lookAtUplinks(context: Context): Promise<Answer[]> {
+  const { machine, configuration } = context
+  const locals = new Set(configuration.uplink.locals.map(({ name }) => name))
+  const names = machine
+    .names(NET)
+    .filter(
+      (name) =>
+        name !== 'lo' &&
+        !locals.has(name) &&
+        !CANARY.test(name) &&
+        machine.text(`${NET}/${name}/ifindex`) !== null,
+    )
+  if (names.length === 0) return [notApplicable('there is none: every interface is lo or local')]
+  const covers = await coversOf(machine)
+  return names.map((name) => uplinkAnswer(context, name, covers))
+}
+
+/** Ifindexes that have a netdev table of ours; null where this user may not see them. */
+async function coversOf(machine: Machine): Promise<Set<number> | null> {
+  if (!machine.isRoot) return null
+  const ran = await machine.run('nft', ['list', 'tables', 'netdev'])
+  if (ran?.code !== 0) return null
+  return new Set(
+    [...ran.stdout.matchAll(/^table netdev groundlock_(\d+)$/gm)].map((match) => Number(match[1])),
+  )
+}
+
+function uplinkAnswer({ machine, guard }: Context, name: string, covers: Set<number> | null): Answer {
+  const ifindex = Number(machine.text(`${NET}/${name}/ifindex`))
+  const reading = guard.state === 'live' ? guard.status?.reading : null
+  const seen = reading?.uplinks.find((uplink) => uplink.ifindex === ifindex && uplink.name === name)
+  const isUp = seen?.isUp ?? (Number(machine.text(`${NET}/${name}/flags`)) & IFF_UP) !== 0
+  const isCovered = seen?.isCovered ?? covers?.has(ifindex) ?? null
+  const parts = [
+    `${name} (${kindOf(machine, name)}): ${isUp ? 'up' : 'link down'}`,
+    isCovered === null ? 'cover not seen' : isCovered ? 'covered' : 'not covered',
+    ...(seen?.isLeased === true ? ['permitted now'] : []),
+  ]
+  const found = parts.join(', ')
+  if (isCovered === null) return notApplicable(found, AS_ROOT)
+  if (!isCovered)
+    return fail(
+      found,
+      'Raw frames can leave over it. Is the guard running? sudo systemctl start groundlock-guard',
+    )
+  if (seen === undefined)
+    return warn(found, 'No guard that runs looks after it: sudo systemctl start groundlock-guard')
+  return pass(found)
+}
+
+function kindOf(machine: Machine, name: string): string {
+  if (machine.isThere(`${NET}/${name}/wireless`) || machine.isThere(`${NET}/${name}/phy80211`)) return 'Wi-Fi'
+  if (machine.isThere(`${NET}/${name}/bridge`)) return 'bridge'
+  if (machine.isThere(`${NET}/${name}/bonding`)) return 'bond'
+  if (machine.isThere(`${NET}/${name}/tun_flags`)) return 'tunnel'
+  if (/\/usb\d*\//.test(machine.real(`${NET}/${name}`))) return 'USB'
+  return machine.isThere(`${NET}/${name}/device`) ? 'card' : 'virtual'
+}
+
+function lookAtLocals(context: Context): Answer[] {
+  const { locals } = context.configuration.uplink
+  if (locals.length === 0) return [notApplicable('none is configured: every interface but lo is an uplink')]
+  return locals.map((local) => localAnswer(context, local))
+}
+
+function localAnswer({ machine, guard }: Context, local: LocalInterface): Answer {
+  const { name } = local
+  if (!machine.isThere(`${NET}/${name}`)) return notApplicable(`${name} is not plugged in`)
+  const reading = guard.state === 'live' ? guard.status?.reading : null
+  const told = reading?.locals.find((each) => each.name === name)?.mismatch ?? null
+  const mismatch = told ?? mismatchOf(machine, local)
+  if (mismatch === null) return pass(`${name} is what is configured, ${local.subnet} only`)
+  return fail(
+    `${name} is shut as an uplink is: ${mismatch}`,
+    'Mend the entry in [uplink] local, or what is plugged in; groundlock config explain uplink.local',
+  )
+}
+
+function mismatchOf(machine: Machine, { name, mac, path }: LocalInterface): string | null {
+  const found = machine.text(`${NET}/${name}/address`)?.trim() ?? 'none'
+  if (mac !== null && found !== mac) return `its hardware address is ${found}, not ${mac}`
+  const place = pathOf(machine, name)
+  if (path !== null && place !== path) return `its path is ${place ?? 'not known to udev'}, not ${path}`
+  if (hasDefaultRoute(machine, name)) return 'a default route leads over it'
+  const acceptRa = machine.text(`/proc/sys/net/ipv6/conf/${name}/accept_ra`)?.trim() ?? '0'
+  return acceptRa === '0' ? null : 'it takes routes from router advertisements (accept_ra is not 0)'
+}
+
+/** What udev keeps of a network device. Source: sd-device, /run/udev/data/n<ifindex>. */
+function pathOf(machine: Machine, name: string): string | null {
+  const ifindex = machine.text(`${NET}/${name}/ifindex`)?.trim()
+  const data = machine.text(`/run/udev/data/n${ifindex}`) ?? ''
+  return /^E:ID_PATH=(.*)$/m.exec(data)?.[1] ?? null
+}
+
+/** Destination and mask of zero in proc(5)'s /proc/net/route. */
+function hasDefaultRoute(machine: Machine, name: string): boolean {
+  const rows = (machine.text('/proc/net/route') ?? '').split('\n').map((line) => line.split('\t'))
+  return rows.some((row) => row[0] === name && row[1] === '00000000' && row[7] === '00000000')
+}
