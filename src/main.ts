@@ -46,6 +46,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'look at what the door and the recording rest on, and say what to do',
     load: async () => (await import('./commands/doctor.js')).doctorCommand(),
   },
+  door: {
+    summary: 'print how the guard decides and what it would load',
+    load: async () => (await import('./commands/door.js')).doorCommand(),
+  },
   import: {
     summary: 'take recordings into the vault',
     goesOn: true,

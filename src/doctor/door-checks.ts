@@ -1,5 +1,7 @@
 /** Door checks: whether the guard runs and what it reads back, and what of the rules is loaded, seen without its help. */
 import { AS_ROOT, fail, notApplicable, pass, warn, type Answer, type Context, type Group } from './check.js'
+import { parseListing } from '../hw/door/listing.js'
+import { BASE, FAMILIES, isOurTable, rulesetText } from '../hw/door/ruleset.js'
 import { firstLine } from './kernel-checks.js'
 
 export const DOOR_GROUP: Group = {
@@ -12,8 +14,6 @@ export const DOOR_GROUP: Group = {
     { name: 'other tables', look: lookAtOthers },
   ],
 }
-
-const FAMILIES = ['inet', 'arp', 'bridge']
 
 function lookAtGuard({ guard }: Context): Answer[] {
   if (guard.state === 'absent')
@@ -87,24 +87,47 @@ async function tablesOf({ machine }: Context): Promise<string[] | Answer> {
   return [...ran.stdout.matchAll(/^table (\S+ \S+)$/gm)].map((match) => match[1]!)
 }
 
+/** What is loaded against what this version would load, both as this kernel and this nft list them. */
 async function lookAtBase(context: Context): Promise<Answer[]> {
   const tables = await tablesOf(context)
   if (!Array.isArray(tables)) return [tables]
-  const missing = FAMILIES.filter((family) => !tables.includes(`${family} groundlock`))
-  return missing.length === 0
-    ? [pass(`loaded in ${FAMILIES.join(', ')}`)]
-    : [
-        fail(
-          `not loaded in ${missing.join(', ')}: nothing keeps the uplinks shut there`,
-          'sudo systemctl start groundlock-lockdown; systemctl status groundlock-lockdown says why it was not.',
-        ),
-      ]
+  const missing = FAMILIES.filter((family) => !tables.includes(`${family} ${BASE}`))
+  if (missing.length > 0) {
+    const found = `not loaded in ${missing.join(', ')}: nothing keeps the uplinks shut there`
+    return [fail(found, `${RELOAD}; systemctl status groundlock-lockdown says why it was not.`)]
+  }
+  const [real, wanted] = [await loadedBase(context), await expectedBase(context)]
+  if (real === null || wanted === null)
+    return [pass(`loaded in ${FAMILIES.join(', ')}; it could not be compared`)]
+  const other = FAMILIES.filter((family) => real.get(family) !== wanted.get(family))
+  if (other.length === 0) return [pass(`loaded in ${FAMILIES.join(', ')}, rule for rule`)]
+  return [fail(`what is loaded in ${other.join(', ')} is not what this version loads`, RELOAD)]
+}
+
+const RELOAD = 'sudo systemctl reload-or-restart groundlock-lockdown'
+
+async function loadedBase({ machine }: Context): Promise<Map<string, string> | null> {
+  return structures((await machine.run('nft', ['-j', 'list', 'ruleset']))?.stdout ?? '')
+}
+
+/** Loaded into an empty network namespace, which is gone when it was listed. */
+async function expectedBase({ machine, configuration }: Context): Promise<Map<string, string> | null> {
+  const text = rulesetText({ locals: configuration.uplink.locals, ports: [] })
+  const ran = await machine.run('unshare', ['-n', 'sh', '-c', 'nft -f - && nft -j list ruleset'], text)
+  return structures(ran?.code === 0 ? ran.stdout : '')
+}
+
+function structures(text: string): Map<string, string> | null {
+  const listing = parseListing(text)
+  if (listing === null) return null
+  const base = [...listing.ours.values()].filter(({ name }) => name === BASE)
+  return new Map(base.map(({ family, structure }) => [family, structure]))
 }
 
 async function lookAtOthers(context: Context): Promise<Answer[]> {
   const tables = await tablesOf(context)
   if (!Array.isArray(tables)) return [notApplicable(tables.found, tables.todo)]
-  const others = tables.filter((table) => !/ groundlock(?:_\w+)?$/.test(table))
+  const others = tables.filter((table) => !isOurTable(table.split(' ')[1] ?? ''))
   if (others.length === 0) return [pass('none: nobody else has rules here')]
   return [pass(`${others.join(', ')}; what is accepted there is still dropped by ours`)]
 }
