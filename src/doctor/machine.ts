@@ -49,6 +49,7 @@ export interface Machine {
   real(path: string): string
   /** What lies there, links followed; null where nothing does. */
   entry(path: string): Entry | null
+  /** Something has this name, be it a link that leads nowhere. */
   isThere(path: string): boolean
   space(path: string): Space | null
   /** Runs a tool that only tells. null: it is not installed. One that hangs is ended, and has exit code 124. */
@@ -71,14 +72,15 @@ const TOOL_PATH = `${process.env['PATH'] ?? ''}:/usr/local/sbin:/usr/sbin:/sbin`
 /** This machine, or another one whose files lie below `root`; tools are those of this one unless `run` says otherwise. */
 export function openMachine(root = '/', parts: Partial<Machine> = {}): Machine {
   const follow = (path: string) => join(root, realPath(root, path))
+  const itself = (path: string) => join(follow(posix.dirname(path)), posix.basename(path))
   const machine: Machine = {
     isRoot: process.getuid?.() === 0,
     text: (path) => orNull(() => readBounded(follow(path))),
     names: (folder) => orNull(() => readdirSync(follow(folder)).sort()) ?? [],
-    link: (path) => orNull(() => readlinkSync(join(follow(posix.dirname(path)), posix.basename(path)))),
+    link: (path) => orNull(() => readlinkSync(itself(path))),
     real: (path) => realPath(root, path),
     entry: (path) => orNull(() => entryOf(statSync(follow(path)))),
-    isThere: (path) => orNull(() => lstatSync(follow(path))) !== null,
+    isThere: (path) => orNull(() => lstatSync(itself(path))) !== null,
     space: (path) => orNull(() => spaceOf(follow(path))),
     run: runTool,
   }
@@ -101,7 +103,7 @@ function realPath(root: string, path: string): string {
   const parts = path.split('/')
   while (parts.length > 0) {
     const next = posix.join(real, parts.shift()!)
-    const target = orNull(() => readlinkSync(join(root, next)))
+    const target = linkTarget(join(root, next))
     if (target === null || ++links > MAX_LINKS_FOLLOWED) real = next
     else {
       parts.unshift(...target.split('/'))
@@ -109,6 +111,13 @@ function realPath(root: string, path: string): string {
     }
   }
   return real
+}
+
+/** Asked first what it is: most are no links, and an exception each would make this slow. */
+function linkTarget(path: string): string | null {
+  return orNull(() =>
+    lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true ? readlinkSync(path) : null,
+  )
 }
 
 function readBounded(path: string): string {

@@ -25,12 +25,19 @@ export interface Unit {
 
 /** The unit of this name; null where none is installed. */
 export function readUnit(machine: Machine, name: string): Unit | null {
-  const path = UNIT_FOLDERS.map((folder) => `${folder}/${name}`).find((each) => machine.isThere(each))
+  const path = namesOf(name)
+    .flatMap((each) => UNIT_FOLDERS.map((folder) => `${folder}/${each}`))
+    .find((each) => machine.isThere(each))
   if (path === undefined) return null
   const isMasked = machine.real(path) === '/dev/null'
   const dropIns = dropInsOf(machine, name)
   const texts = [path, ...dropIns].map((each) => machine.text(each) ?? '')
   return { name, isMasked, isEnabled: !isMasked && isWanted(machine, name), text: texts.join('\n'), dropIns }
+}
+
+/** An instance is what its template says. */
+function namesOf(name: string): string[] {
+  return [...new Set([name, name.replace(/@.*\./, '@.')])]
 }
 
 /** Names of installed units that begin like this: instances and templates. */
@@ -42,9 +49,8 @@ export function unitNames(machine: Machine, pattern: RegExp): string[] {
 /** Paths of a unit's drop-ins, by name; one in an earlier folder hides those of that name in later ones. */
 function dropInsOf(machine: Machine, name: string): string[] {
   const byName = new Map<string, string>()
-  const owners = [name, name.replace(/@.*\./, '@.')]
   for (const folder of UNIT_FOLDERS)
-    for (const owner of new Set(owners))
+    for (const owner of namesOf(name))
       for (const file of machine.names(`${folder}/${owner}.d`))
         if (file.endsWith('.conf') && !byName.has(file)) byName.set(file, `${folder}/${owner}.d/${file}`)
   return [...byName.keys()].sort().map((file) => byName.get(file)!)
