@@ -10,35 +10,39 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { bootId, monotonicUs } from './base/clock.js'
 import type { Configuration } from './base/configuration.js'
-import { reasonOf } from './base/fault.js'
+import { Fault, faultLines, reasonOf } from './base/fault.js'
 import type { Log } from './base/log.js'
+import { ServiceNotice } from './base/service-notice.js'
 import { GUARD_STATUS_FILE } from './base/guard-status.js'
 import type { GuardStatus } from './base/guard-status.js'
 import { writeStatusFile } from './base/status-file.js'
 import { decide } from './hw/decide/decide.js'
-import { startState } from './hw/decide/guard-state.js'
+import { READING_LIMIT_MS, startState } from './hw/decide/guard-state.js'
 import type { Decision, Effect, GuardInputs } from './hw/decide/guard-state.js'
 import { openDoor } from './hw/door/door.js'
 import type { Door } from './hw/door/door.js'
-import type { DoorReading } from './hw/door/reading.js'
 import { openLamp } from './hw/lamp/lamp.js'
 import type { Signal } from './hw/lamp/blink-code.js'
 import type { Lamp } from './hw/lamp/lamp.js'
-import { GUARD_SOCKET, openGuardServer } from './hw/protocol/guard-server.js'
+import { openGuardServer } from './hw/protocol/guard-server.js'
 import type { GuardServer } from './hw/protocol/guard-server.js'
+import { GUARD_SOCKET } from './hw/protocol/messages.js'
 import { openRelay } from './hw/relay/relay.js'
 import type { Relay } from './hw/relay/relay.js'
 import { openSwitch } from './hw/switch/switch.js'
 import type { Switch } from './hw/switch/switch.js'
 import { LinkToken } from './hw/token/link-token.js'
 import type { TokenLook } from './hw/token/link-token.js'
+import { KernelWatch } from './hw/watch/kernel-watch.js'
+import { openCanary } from './hw/witness/canary.js'
 import { openWitness } from './hw/witness/witness.js'
-import type { Growth, Witness } from './hw/witness/witness.js'
 
 /** How often the loop looks without a cause (ms): SHUT must not wait for an edge that got lost. */
 const STEP_MS = 250
 /** How often the kernel and the witness are read (ms). DESIGN: "Layers, each read back every second" */
 const READ_MS = 1000
+/** How often the canary flies (ms): it tests the way through the rules, which the read-back has seen as well. */
+const CANARY_MS = 5000
 /** Anybody on the machine may see how the door is: there is nothing secret in it. */
 const STATUS_MODE = 0o644
 /** What the status shows of what happened (events). */
@@ -55,8 +59,6 @@ export interface Guard {
 export interface GuardOptions {
   /** Started as it is installed: a simulated switch has to be asked for by name. */
   isInstalledUnit: boolean
-  /** Called with each finished read-back: what a watchdog may be fed with. */
-  onAlive(): void
 }
 
 /** What the guard is made of. */
@@ -66,6 +68,8 @@ interface Parts {
   server: GuardServer
   lamp: Lamp
   relay: Relay
+  canary: Awaited<ReturnType<typeof openCanary>>
+  watch: KernelWatch
 }
 
 /** Starts guarding; the door was shut when it resolves. Errors: a Fault where it cannot guard at all. */
@@ -86,7 +90,7 @@ class RunningGuard implements Guard {
   readonly #startedUs = monotonicUs()
   readonly #bootId = bootId()
   readonly #token: LinkToken
-  readonly #witness: Witness = openWitness()
+  readonly #notice = new ServiceNotice()
   #parts: Parts | undefined
   readonly #timers: NodeJS.Timeout[] = []
 
@@ -97,10 +101,7 @@ class RunningGuard implements Guard {
   #statusFailed = false
 
   // What was read last.
-  #reading: DoorReading | undefined
-  #readingAtMs = -Infinity
   #tokenLook: TokenLook = 'doubt'
-  #growths: Growth[] = []
 
   // What was begun, and how it ended.
   #answer: 'gave way' | 'refused' | 'silent' | undefined
@@ -110,7 +111,6 @@ class RunningGuard implements Guard {
   #shutting: Promise<void> | undefined
   #shutAgain: 'shut' | 'shut harder' | undefined
   #permitting = false
-  #readingOn = false
 
   constructor(configuration: Configuration, log: Log, options: GuardOptions) {
     this.#configuration = configuration
@@ -134,12 +134,16 @@ class RunningGuard implements Guard {
       const server = await openGuardServer({
         path: join(guard.runDir, GUARD_SOCKET),
         onStation: () => void this.#lookAtToken(),
-        verifyShut: () => this.#verifyShut(),
+        // For a station that has taken the token: the guard cannot permit meanwhile.
+        verifyShut: async () => (await door.read()).kernel === 'shut',
       })
       const { isInstalledUnit } = this.#options
+      const canary = await openCanary(log)
       this.#parts = {
         door,
         server,
+        canary,
+        watch: new KernelWatch({ door, witness: openWitness(), canary, log }),
         relay: await openRelay(uplink.relayLine, switchConfiguration, { log }),
         switch: await openSwitch(switchConfiguration, { log, onChange: step, isInstalledUnit }),
         lamp: openLamp(switchConfiguration, { log }),
@@ -148,11 +152,13 @@ class RunningGuard implements Guard {
       await door.close()
       throw error
     }
-    this.#witness.shut((await door.read()).uplinks)
+    this.#parts.watch.shut(await door.read(), nowMs())
     await this.#read()
+    this.#notice.ready()
     this.#timers.push(
       setInterval(() => void this.#lookAtToken(), STEP_MS),
       setInterval(() => void this.#read(), READ_MS),
+      setInterval(() => void this.#parts?.watch.flyCanary(), CANARY_MS),
     )
   }
 
@@ -161,32 +167,35 @@ class RunningGuard implements Guard {
     for (const timer of this.#timers) clearInterval(timer)
     this.#parts = undefined
     if (parts === undefined) return
-    await parts.relay.set(false)
+    await parts.relay.set(false).catch(() => undefined)
     const { kernel } = await parts.door.shut()
     // One that does not read as shut keeps the token to the end of the process, and the station waits a lease.
     if (kernel === 'shut') this.#token.free()
     this.#log.info(`guard: stopped, the kernel reads as ${kernel}`)
     parts.server.close()
-    await Promise.all([parts.switch.stop(), parts.lamp.stop(), parts.relay.stop()])
+    await Promise.all([parts.switch.stop(), parts.lamp.stop(), parts.relay.stop(), parts.canary.close()])
     await parts.door.close()
   }
 
   /** Looks, decides, and begins what was decided. */
   #step(): void {
-    if (this.#parts === undefined) return
+    const parts = this.#parts
+    if (parts === undefined) return
+    // A guard that decides by what it has not read lately should be ended, as one that hangs.
+    if (nowMs() - parts.watch.readAtMs < READING_LIMIT_MS) this.#notice.progress()
     const before = this.#decision
-    const decision = decide(this.#state, this.#inputs(this.#parts))
+    const decision = decide(this.#state, this.#inputs(parts))
     this.#state = decision.state
     this.#decision = decision
     if (decision.state.phase !== 'asking') this.#answer = undefined
-    for (const effect of decision.effects) this.#begin(effect, this.#parts)
+    for (const effect of decision.effects) this.#begin(effect, parts)
     if (decision.door !== before?.door || decision.row !== before.row) this.#tell(decision, before)
   }
 
-  #inputs({ switch: contacts, server }: Parts): GuardInputs {
+  #inputs({ switch: contacts, server, watch }: Parts): GuardInputs {
     const now = nowMs()
     const { position, reason, shutSeen } = contacts.read(now)
-    const grew = this.#growths.map(({ name, packets }) => `${name}: ${packets} packets`).join(', ')
+    const grew = watch.growths.map(({ name, packets }) => `${name}: ${packets} packets`).join(', ')
     return {
       nowMs: now,
       position,
@@ -195,9 +204,9 @@ class RunningGuard implements Guard {
       station: server.station === 'absent' ? 'absent' : (this.#answer ?? 'present'),
       vehicle: server.vehicle,
       token: this.#tokenLook,
-      kernel: this.#reading?.kernel ?? 'differs',
-      kernelProblem: this.#reading?.problems[0] ?? '',
-      kernelAtMs: this.#readingAtMs,
+      kernel: watch.kernel,
+      kernelProblem: watch.problem,
+      kernelAtMs: watch.readAtMs,
       witness: grew === '' ? 'still' : 'grew',
       witnessProblem: grew,
       permit: this.#permit,
@@ -229,7 +238,8 @@ class RunningGuard implements Guard {
     if (parts === undefined) return
     this.#permit = 'none'
     this.#shuttings++
-    void parts.relay.set(false)
+    parts.watch.changes()
+    this.#powerUplink(false)
     if (this.#shutting !== undefined) {
       this.#shutAgain = how
       return
@@ -237,8 +247,7 @@ class RunningGuard implements Guard {
     const atMs = nowMs()
     this.#shutting = parts.door.shut({ harder: how === 'shut harder' }).then((reading) => {
       this.#shutting = undefined
-      this.#takeReading(reading, atMs)
-      this.#witness.shut(reading.uplinks)
+      parts.watch.shut(reading, atMs)
       const again = this.#shutAgain
       this.#shutAgain = undefined
       if (again !== undefined) this.#shut(again)
@@ -256,9 +265,10 @@ class RunningGuard implements Guard {
     let ended: GuardInputs['permit'] = 'ok'
     try {
       this.#notePermitted()
-      this.#witness.permitted()
+      parts.watch.permitted()
+      parts.watch.changes()
       await parts.door.permit(tokenFd)
-      void parts.relay.set(true)
+      if (shuttings === this.#shuttings) this.#powerUplink(true)
     } catch (error) {
       ended = 'failed'
       this.#log.error(`the permit failed: ${reasonOf(error)}`)
@@ -292,38 +302,19 @@ class RunningGuard implements Guard {
     this.#step()
   }
 
-  /** Reads the kernel and the witness. One that hangs is not begun again: the reading grows old, which is a doubt. */
   async #read(): Promise<void> {
     const parts = this.#parts
-    if (parts === undefined || this.#readingOn) return
-    this.#readingOn = true
-    try {
-      const shuttings = this.#shuttings
-      const atMs = nowMs()
-      const reading = await parts.door.read()
-      if (shuttings === this.#shuttings) this.#takeReading(reading, atMs)
-      this.#growths = await this.#witness.look(reading.uplinks)
-      this.#options.onAlive()
-    } catch (error) {
-      this.#log.error(`the kernel could not be read: ${reasonOf(error)}`)
-    } finally {
-      this.#readingOn = false
-    }
+    await parts?.watch.read()
     await this.#lookAtToken()
-    if (this.#decision !== undefined) parts.server.tell(this.#decision.door, this.#decision.reason)
+    if (this.#decision !== undefined) parts?.server.tell(this.#decision.door, this.#decision.reason)
     this.#writeStatus()
   }
 
-  #takeReading(reading: DoorReading, atMs: number): void {
-    if (atMs < this.#readingAtMs) return
-    this.#reading = reading
-    this.#readingAtMs = atMs
-  }
-
-  /** For a station that has taken the token: the guard cannot permit meanwhile. */
-  async #verifyShut(): Promise<boolean> {
-    const reading = await this.#parts?.door.read()
-    return reading?.kernel === 'shut'
+  /** The relay is no part of the promise: one that does not follow is told, and the kernel keeps the door. */
+  #powerUplink(isPowered: boolean): void {
+    this.#parts?.relay.set(isPowered).catch((error: unknown) => {
+      this.#log.error(error instanceof Fault ? faultLines(error) : reasonOf(error))
+    })
   }
 
   /** Tells everybody what is news: the log, the station, the lamp, the status. */
@@ -381,9 +372,12 @@ class RunningGuard implements Guard {
         vehicle: isThere ? server.vehicle : null,
       },
       token: this.#tokenLook,
-      reading: this.#reading ?? null,
-      witness: { state: this.#growths.length === 0 ? 'still' : 'grew', growth: this.#growths },
-      canary: null,
+      reading: parts.watch.reading ?? null,
+      witness: {
+        state: parts.watch.growths.length === 0 ? 'still' : 'grew',
+        growth: [...parts.watch.growths],
+      },
+      canary: parts.watch.canarySaid,
       events: this.#events,
     }
   }

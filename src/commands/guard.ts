@@ -23,11 +23,11 @@ Example: groundlock guard --config ./groundlock.toml`,
 
 async function guard(options: { config: string }): Promise<void> {
   const log = createLog()
-  const isInstalledUnit = process.env['GROUNDLOCK_INSTALLED'] !== undefined
-  const running = await startGuard(loadConfiguration(options.config), log, {
-    isInstalledUnit,
-    onAlive: () => {},
-  })
+  // Whoever may log in may read how the door is; nothing that the guard writes is secret.
+  process.umask(0o022)
+  // systemd.exec(5) sets it for every service.
+  const isInstalledUnit = process.env['INVOCATION_ID'] !== undefined
+  const running = await startGuard(loadConfiguration(options.config), log, { isInstalledUnit })
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       process.once(signal, () => {

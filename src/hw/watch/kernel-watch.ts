@@ -1,0 +1,106 @@
+/**
+ * Kernel watch: what the guard knows of the kernel, and since when: the read-back of the door, what the uplinks sent while
+ * shut, what the canary said.
+ * Guarantees: what was begun before the last change of the door is never taken for what came after it.
+ */
+import { monotonicUs } from '../../base/clock.js'
+import { reasonOf } from '../../base/fault.js'
+import type { Log } from '../../base/log.js'
+import type { Door } from '../door/door.js'
+import type { DoorReading } from '../door/reading.js'
+import type { Canary } from '../witness/canary.js'
+import type { Growth, Witness } from '../witness/witness.js'
+
+export class KernelWatch {
+  readonly #door: Door
+  readonly #witness: Witness
+  readonly #canary: Canary
+  readonly #log: Log
+  #reading: DoorReading | undefined
+  #readAtMs = -Infinity
+  #growths: readonly Growth[] = []
+  #canarySaid: Awaited<ReturnType<Canary['test']>> | null = null
+  /** Changes of the door so far: a reading that was begun before the last one is void. */
+  #changes = 0
+  #isReading = false
+
+  constructor(parts: { door: Door; witness: Witness; canary: Canary; log: Log }) {
+    this.#door = parts.door
+    this.#witness = parts.witness
+    this.#canary = parts.canary
+    this.#log = parts.log
+  }
+
+  /** The last read-back; undefined before the first. */
+  get reading(): DoorReading | undefined {
+    return this.#reading
+  }
+
+  /** When the last read-back was begun (monotonic, ms); -Infinity before the first. */
+  get readAtMs(): number {
+    return this.#readAtMs
+  }
+
+  /** What the uplinks sent while they were shut, as of the last look. */
+  get growths(): readonly Growth[] {
+    return this.#growths
+  }
+
+  get canarySaid(): Awaited<ReturnType<Canary['test']>> | null {
+    return this.#canarySaid
+  }
+
+  /** A canary that came through a door that reads as shut knows better than the read-back. */
+  get kernel(): DoorReading['kernel'] {
+    const kernel = this.#reading?.kernel ?? 'differs'
+    return kernel === 'shut' && this.#canarySaid === 'passed' ? 'differs' : kernel
+  }
+
+  get problem(): string {
+    if (this.#canarySaid === 'passed') return 'the canary came through'
+    return this.#reading?.problems[0] ?? ''
+  }
+
+  /** The door is about to be shut or opened: what is being read now is void. */
+  changes(): void {
+    this.#changes++
+  }
+
+  /** The door was shut, and `reading` is what was read back behind that; it was begun at `atMs`. */
+  shut(reading: DoorReading, atMs: number): void {
+    this.#take(reading, atMs)
+    this.#witness.shut(reading.uplinks)
+  }
+
+  /** Sending is right from now on. */
+  permitted(): void {
+    this.#witness.permitted()
+  }
+
+  /** Reads all of it. Never throws; one that hangs is not begun again, so that what is known grows old, which is a doubt. */
+  async read(): Promise<void> {
+    if (this.#isReading) return
+    this.#isReading = true
+    try {
+      const changes = this.#changes
+      const atMs = monotonicUs() / 1000
+      const reading = await this.#door.read()
+      if (changes === this.#changes) this.#take(reading, atMs)
+      this.#growths = await this.#witness.look(reading.uplinks)
+    } catch (error) {
+      this.#log.error(`the kernel could not be read: ${reasonOf(error)}`)
+    } finally {
+      this.#isReading = false
+    }
+  }
+
+  async flyCanary(): Promise<void> {
+    this.#canarySaid = await this.#canary.test()
+  }
+
+  #take(reading: DoorReading, atMs: number): void {
+    if (atMs < this.#readAtMs) return
+    this.#reading = reading
+    this.#readAtMs = atMs
+  }
+}
