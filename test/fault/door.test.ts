@@ -4,11 +4,10 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import { DrivenDoor, Namespace, labTrouble } from '../support/door-lab.js'
+import { DrivenDoor, Namespace, labTrouble, skipped } from '../support/door-lab.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 
 const trouble = labTrouble()
-if (trouble !== null) console.log(`skipped: ${trouble}`)
 
 const ends: (() => void)[] = []
 afterEach(() => ends.splice(0).forEach((end) => end()))
@@ -41,7 +40,7 @@ function otherNft(script: string): NodeJS.ProcessEnv {
 }
 const BLIND = 'if [ "$1" = monitor ]; then exec sleep 1000; fi'
 
-describe.skipIf(trouble !== null)('the door', { timeout: 120_000 }, () => {
+describe.skipIf(trouble !== null)(`the door${skipped(trouble)}`, { timeout: 120_000 }, () => {
   it('is shut when it is there, with every layer, and foreign tables are left alone', async () => {
     const others = 'nft "table inet filter { chain o { type filter hook output priority 0; counter; }; }"'
     const { inside, door } = await doorIn(undefined, undefined, `${VETH}; ${others}`)
@@ -161,7 +160,7 @@ describe.skipIf(trouble !== null)('the door', { timeout: 120_000 }, () => {
     const { inside, door } = await doorIn(undefined, otherNft(slow))
     const refused = door.permit().then(
       () => 'permitted',
-      (error: Error) => error.message,
+      (error: unknown) => (error as Error).message,
     )
     inside.run(`while [ ! -e ${folder}/begun ]; do sleep 0.01; done`)
     expect(await door.shut()).toMatchObject({ kernel: 'shut' })

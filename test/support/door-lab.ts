@@ -14,6 +14,11 @@ export function labTrouble(): string | null {
   return status === 0 ? null : 'no network namespace with nftables can be made by this user'
 }
 
+/** Behind the name of what is skipped: why. */
+export function skipped(trouble: string | null): string {
+  return trouble === null ? '' : ` (skipped: ${trouble})`
+}
+
 interface Message {
   event: string
   n?: number
@@ -34,6 +39,10 @@ export class Namespace {
     await isThere
     namespace.run('ip link set lo up')
     return namespace
+  }
+
+  get pid(): number {
+    return this.#holder.pid!
   }
 
   get enter(): string[] {
@@ -77,14 +86,19 @@ export class DrivenDoor {
     folder: string,
     policy: DoorPolicy = { locals: [], ports: [] },
     environment: NodeJS.ProcessEnv = {},
+    prefix: readonly string[] = [],
   ) {
     const token = join(folder, 'token')
     writeFileSync(token, '')
     const driver = join(REPOSITORY, 'test', 'support', 'door-driver.mjs')
     const [program, ...args] = namespace.enter
-    this.process = spawn(program!, [...args, process.execPath, driver, JSON.stringify(policy), token], {
-      env: { ...process.env, ...environment },
-    })
+    this.process = spawn(
+      program!,
+      [...args, ...prefix, process.execPath, driver, JSON.stringify(policy), token],
+      {
+        env: { ...process.env, ...environment },
+      },
+    )
     createInterface({ input: this.process.stdout }).on('line', (line) => {
       this.messages.push(JSON.parse(line) as Message)
       for (const wake of this.#wake.splice(0)) wake()

@@ -5,7 +5,6 @@
 import type { Log } from '../../base/log.js'
 import { reasonOf } from '../../base/fault.js'
 import { ChangeGatherer, changeText } from './changes.js'
-import { startChild } from './child.js'
 import type { Child, ChildOptions, Outcome } from './child.js'
 import type { Door, DoorOptions } from './door.js'
 import { linkFacts } from './link-facts.js'
@@ -18,38 +17,29 @@ import { sortLinks } from './locals.js'
 import type { LinkFacts, Sorted } from './locals.js'
 import { overtakenFault, refusedFault, uncoveredFault } from './permit-fault.js'
 import { isBlocked, radiosOf, setBlocked } from './radio.js'
-import { compare, learnStructures, readingOf } from './reading.js'
+import { compare, readingOf } from './reading.js'
 import type { Comparison, DoorReading, Seen, Structures, Wrong } from './reading.js'
-import { Resident } from './resident.js'
 import * as rules from './ruleset.js'
+import { Tables } from './tables.js'
 
 /** A renewal that takes longer than a lease has failed (ms). */
 const PERMIT_LIMIT_MS = rules.LEASE_S * 1000
-
-/** Most process ids that are remembered as ours (count): each renewal and each read-back is one; a minute of them. */
-const MAX_OWN_PIDS = 256
 
 const NOTHING: Survey = { links: [], routes: [] }
 
 export class KernelDoor implements Door {
   readonly #options: DoorOptions
   readonly #log: Log
+  readonly #tables: Tables
   readonly #linkDown = new LinkDown()
   readonly #changes = new ChangeGatherer()
-  readonly #ownPids = new Set<number>()
-  /** Egress drops that were made, ifindex to name. */
-  readonly #covered = new Map<number, string>()
   /** Radios that were blocked by us. */
   readonly #radios = new Set<number>()
   #monitors: LineMonitor[] = []
-  #resident: Resident
   #structures: Structures | null = null
   #survey: Survey = NOTHING
   #sorted: Sorted = { locals: [], verified: [], uplinks: [] }
   #surveyTrouble: string | null = null
-  /** The local interfaces that the base and the twin were filled with. */
-  #baseLocals = ''
-  #twinLocals = ''
   #isShut = true
   /** Grows with each shutting: what was begun before it must not open any more. */
   #epoch = 0
@@ -65,13 +55,13 @@ export class KernelDoor implements Door {
   constructor(options: DoorOptions) {
     this.#options = options
     this.#log = options.log
-    this.#resident = this.#newResident()
+    this.#tables = new Tables(options.policy, options.log, () => this.#repairSoon())
   }
 
   async start(): Promise<void> {
     // The base first: whatever a guard before this one left open is shut with it, in one transaction.
-    await this.#loadBase()
-    this.#structures = await this.#learn()
+    await this.#tables.loadBase()
+    this.#structures = await this.#tables.learn()
     this.#monitors = [
       new LineMonitor(
         'nft',
@@ -102,12 +92,12 @@ export class KernelDoor implements Door {
   shut({ harder }: { harder: boolean } = { harder: false }): Promise<DoorReading> {
     this.#epoch++
     this.#isShut = true
-    const first = this.#flush()
+    const first = this.#tables.flush()
     this.#opener?.end()
     return this.#inTurn(async () => {
       await first
-      await this.#flush()
-      const twin = this.#ensureTwin()
+      await this.#tables.flush()
+      const twin = this.#tables.ensureTwin(this.#sorted.verified)
       await this.#takeDown(harder)
       await twin
       await this.#refresh()
@@ -125,7 +115,7 @@ export class KernelDoor implements Door {
       await this.#refresh()
       check()
       if (this.#surveyTrouble !== null) throw refusedFault(this.#surveyTrouble)
-      const bare = this.#sorted.uplinks.filter(({ ifindex, name }) => this.#covered.get(ifindex) !== name)
+      const bare = this.#sorted.uplinks.filter((uplink) => !this.#tables.isCovered(uplink))
       if (bare.length > 0) throw uncoveredFault(bare.map(({ name }) => name))
       if (this.#isShut) {
         this.#isShut = false
@@ -155,7 +145,7 @@ export class KernelDoor implements Door {
     await this.shut()
     this.#isClosed = true
     clearTimeout(this.#againTimer)
-    await this.#resident.end()
+    await this.#tables.close()
   }
 
   /** One thing after the other; but the flush of a shutting does not wait for its turn. */
@@ -166,64 +156,6 @@ export class KernelDoor implements Door {
   }
 
   // ── what shuts ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** Takes all leases away: those of the base first, then each cover's by itself. */
-  async #flush(): Promise<void> {
-    const lines = [
-      rules.flushText(),
-      ...[...this.#covered.keys()].map((index) => rules.flushCoverText(index)),
-    ]
-    await Promise.all(lines.map((line) => this.#shutting(line)))
-  }
-
-  /**
-   * A shutting text, through the resident; through a child of its own as well where that is gone or late. All such texts may
-   * be done twice, and whoever is first has shut.
-   */
-  async #shutting(text: string): Promise<string | null> {
-    const resident = this.#resident
-    const answer = resident.send(rules.oneLine(text))
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<'late'>((resolve) => {
-      timer = setTimeout(() => resolve('late'), RESIDENT_LATE_MS)
-    })
-    const first = await Promise.race([answer, late])
-    clearTimeout(timer)
-    if (first === null || (first !== 'late' && resident.isAlive)) return first
-    const spawned = this.#run('nft', ['-f', '-'], { input: text }).then(({ trouble }) => trouble)
-    if (first !== 'late') return spawned
-    const second = await Promise.race([answer, spawned])
-    return second === null ? null : (await answer) === null ? null : spawned
-  }
-
-  /** Loads the base whole; where one family fails (a kernel without it), the others by themselves. */
-  async #loadBase(): Promise<void> {
-    this.#baseLocals = ''
-    const { policy } = this.#options
-    if ((await this.#shutting(rules.rulesetText(policy))) === null) return
-    for (const family of rules.FAMILIES) {
-      const trouble = await this.#shutting(rules.baseText(family, policy, []))
-      if (trouble !== null) this.#log.error(`the ${family} base cannot be loaded: ${trouble}`)
-    }
-  }
-
-  async #ensureTwin(isForced = false): Promise<void> {
-    const locals = JSON.stringify(this.#sorted.verified)
-    const resident = this.#resident
-    if (resident.hasTwin && locals === this.#twinLocals && !isForced) return
-    const text = rules.twinText(this.#options.policy, this.#sorted.verified)
-    const trouble = await resident.send(rules.oneLine(text))
-    resident.hasTwin = trouble === null
-    this.#twinLocals = locals
-    if (trouble !== null) this.#log.error(`the twin of the base cannot be loaded: ${trouble}`)
-  }
-
-  async #cover(uplink: rules.Uplink): Promise<void> {
-    if (!rules.isPlainName(uplink.name)) return
-    const trouble = await this.#shutting(rules.coverText(uplink))
-    if (trouble === null) this.#covered.set(uplink.ifindex, uplink.name)
-    else this.#covered.delete(uplink.ifindex) // gone again, most likely; the read-back says so if not
-  }
 
   async #takeDown(isHarder: boolean): Promise<void> {
     const nowMs = performance.now()
@@ -244,10 +176,7 @@ export class KernelDoor implements Door {
   /** Twin and link down go before the first lease: the base keeps all shut until then. */
   async #lift(check: () => void): Promise<void> {
     clearTimeout(this.#againTimer)
-    // The twin goes with its resident: so no resident is ever told to open. The next one is there before the last one goes.
-    const old = this.#resident
-    this.#resident = this.#newResident()
-    await old.end()
+    await this.#tables.dropTwin()
     check()
     for (const index of this.#radios) setBlocked(index, false)
     this.#radios.clear()
@@ -260,22 +189,11 @@ export class KernelDoor implements Door {
 
   /** Runs a child that opens; a shutting that comes ends it. Called in turn, so there is one at a time. */
   async #open(command: string, args: string[], options: ChildOptions): Promise<Outcome> {
-    const child = startChild(command, args, options)
-    this.#own(child.pid)
+    const child = this.#tables.start(command, args, options)
     this.#opener = child
     const outcome = await child.ended
     this.#opener = null
     return outcome
-  }
-
-  async #loadLocals(): Promise<void> {
-    const locals = JSON.stringify(this.#sorted.verified)
-    if (locals === this.#baseLocals) return
-    const { trouble } = await this.#run('nft', ['-f', '-'], {
-      input: rules.localsText(this.#sorted.verified),
-    })
-    if (trouble === null) this.#baseLocals = locals
-    else this.#log.error(`the local interfaces cannot be loaded: ${trouble}`)
   }
 
   // ── what there is ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -286,16 +204,16 @@ export class KernelDoor implements Door {
     const before = devices(this.#sorted)
     await this.#surveyNow()
     for (const uplink of this.#sorted.uplinks) {
-      if (this.#covered.get(uplink.ifindex) !== uplink.name) await this.#cover(uplink)
+      if (!this.#tables.isCovered(uplink)) await this.#tables.cover(uplink)
     }
     const there = new Set(this.#sorted.uplinks.map(({ ifindex }) => ifindex))
-    for (const index of [...this.#covered.keys()].filter((each) => !there.has(each))) {
-      await this.#uncover(rules.coverName(index))
-      this.#covered.delete(index)
+    for (const index of this.#tables.covered.filter((each) => !there.has(each))) {
+      await this.#tables.uncover(rules.coverName(index))
+      this.#tables.forget(index)
     }
-    await this.#loadLocals()
+    await this.#tables.loadLocals(this.#sorted.verified)
     if (this.#isShut) {
-      await this.#ensureTwin()
+      await this.#tables.ensureTwin(this.#sorted.verified)
       await this.#takeDown(false)
       this.#lookAgainAtLinks()
     }
@@ -313,11 +231,7 @@ export class KernelDoor implements Door {
       }
     }
     this.#survey = found
-    this.#sorted = sortLinks(this.#options.policy, found, facts)
-  }
-
-  async #uncover(table: string): Promise<void> {
-    await this.#run('nft', [rules.uncoverText(table)])
+    this.#sorted = sortLinks(this.#options.policy, found, facts, this.#sorted.locals)
   }
 
   /** A link that was taken up within the last second is taken down at its end. */
@@ -338,18 +252,18 @@ export class KernelDoor implements Door {
   }
 
   async #mend(wrong: Wrong): Promise<void> {
-    if (wrong.base.length > 0 || wrong.leases.length > 0) await this.#loadBase()
-    if (wrong.twin.length > 0) await this.#ensureTwin(true)
-    for (const index of wrong.covers) this.#covered.delete(index)
-    for (const table of wrong.stale) await this.#uncover(table)
-    if (wrong.leases.length > 0) await this.#flush()
+    if (wrong.base.length > 0 || wrong.leases.length > 0) await this.#tables.loadBase()
+    if (wrong.twin.length > 0) await this.#tables.ensureTwin(this.#sorted.verified, true)
+    for (const index of wrong.covers) this.#tables.forget(index)
+    for (const table of wrong.stale) await this.#tables.uncover(table)
+    if (wrong.leases.length > 0) await this.#tables.flush()
     await this.#refresh()
   }
 
   async #look(): Promise<[Seen, Comparison]> {
     const [listed, chains] = await Promise.all([
-      this.#run('nft', ['-j', 'list', 'ruleset']),
-      this.#run('nft', ['list', 'chains', 'netdev']),
+      this.#tables.run('nft', ['-j', 'list', 'ruleset']),
+      this.#tables.run('nft', ['list', 'chains', 'netdev']),
       this.#surveyNow(),
     ])
     const listing = listed.trouble === null ? parseListing(listed.stdout, chainDevices(chains.stdout)) : null
@@ -378,20 +292,11 @@ export class KernelDoor implements Door {
     return radiosOf(this.#sorted.uplinks, locals)
   }
 
-  async #learn(): Promise<Structures | null> {
-    const input = `${rules.oneLine(rules.patternText(this.#options.policy))}\nlist ruleset\n`
-    const { trouble, stdout } = await this.#run('nft', ['-j', '-i'], { input })
-    const listing = parseListing(stdout)
-    const structures = listing === null ? null : learnStructures(listing)
-    if (structures === null) this.#log.error(`the ruleset cannot be learnt: ${trouble ?? 'no listing'}`)
-    return structures
-  }
-
   // ── what others do ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #onRuleLine(line: string): void {
     const change = this.#changes.line(line)
-    if (change === null || change.pid === this.#resident.pid || this.#ownPids.has(change.pid)) return
+    if (change === null || this.#tables.isOwn(change.pid)) return
     this.#log.warn(`another program changed the door's tables: ${changeText(change)}`)
     this.#reloadNow()
     this.#repairSoon()
@@ -402,16 +307,16 @@ export class KernelDoor implements Door {
   #reloadNow(): void {
     if (this.#isReloading || this.#isClosed) return
     this.#isReloading = true
-    void this.#loadBase().then(() => {
+    void this.#tables.loadBase().then(() => {
       this.#isReloading = false
     })
   }
 
   #onLinkLine(line: string): void {
     const gone = Number(/^Deleted (\d+): [^<]*</.exec(line)?.[1])
-    if (this.#covered.delete(gone)) {
+    if (this.#tables.forget(gone)) {
       // Its index may be used again: the device that gets it must not find its lease.
-      if (!this.#isShut) void this.#flush()
+      if (!this.#isShut) void this.#tables.flush()
     }
     this.#refreshSoon()
   }
@@ -430,42 +335,7 @@ export class KernelDoor implements Door {
       await this.#verified()
     }).catch((error: unknown) => this.#log.error(reasonOf(error)))
   }
-
-  #newResident(): Resident {
-    const resident = new Resident((gone) => {
-      if (gone !== this.#resident || this.#isClosed) return
-      this.#log.warn('the resident nft ended; another takes its place')
-      setTimeout(() => this.#replaceResident(gone), RESIDENT_AGAIN_MS)
-    })
-    this.#own(resident.pid)
-    return resident
-  }
-
-  #replaceResident(gone: Resident): void {
-    if (gone !== this.#resident || this.#isClosed) return
-    this.#resident = this.#newResident()
-    this.#repairSoon()
-  }
-
-  #run(command: string, args: string[], options: ChildOptions = {}): Promise<Outcome> {
-    const child = startChild(command, args, options)
-    this.#own(child.pid)
-    return child.ended
-  }
-
-  /** What these processes change is no news. */
-  #own(pid: number | undefined): void {
-    if (pid !== undefined) this.#ownPids.add(pid)
-    const [oldest] = this.#ownPids
-    if (this.#ownPids.size > MAX_OWN_PIDS) this.#ownPids.delete(oldest!)
-  }
 }
-
-/** An answer of the resident takes 1 ms, 10 on a busy machine; from here on (ms) a spawned nft is asked as well. */
-const RESIDENT_LATE_MS = 250
-
-/** How long after its end the resident is started again (ms); meanwhile spawned ones do its work. */
-const RESIDENT_AGAIN_MS = 20
 
 /** The set of (ifindex, name), as text. */
 function devices({ uplinks, verified }: Sorted): string {

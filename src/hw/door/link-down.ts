@@ -3,12 +3,9 @@
  * that were taken down by us. That we did it is written on the device itself, as its alias: it outlives the guard.
  */
 import { runTool } from './child.js'
-import { linkHandle } from './links.js'
+import { DOWN_ALIAS, linkHandle } from './links.js'
 import type { Link } from './links.js'
 import type { Uplink } from './ruleset.js'
-
-/** What a person sees in `ip link` on a device that was taken down by us. */
-export const DOWN_ALIAS = 'groundlock: down while shut'
 
 /** A program that takes a link up again and again gets an answer this often (ms), and no storm. */
 export const AGAIN_MS = 1000

@@ -5,6 +5,9 @@
 import * as v from 'valibot'
 import { runTool } from './child.js'
 
+/** What a person sees in `ip link` on a device that was taken down by us. */
+export const DOWN_ALIAS = 'groundlock: down while shut'
+
 export interface Link {
   ifindex: number
   name: string

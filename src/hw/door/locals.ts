@@ -2,6 +2,7 @@
  * Locals: which interfaces are what the configuration calls local, pure. All others but loopback are uplinks; a mismatch is one.
  * Never believed: what a DHCP server says of its network. Compared: name, hardware address or path, addresses, routes, ports.
  */
+import { DOWN_ALIAS } from './links.js'
 import { isInside, parseSubnet, subnetTrouble } from './policy.js'
 import type { DoorPolicy, LocalInterface, Subnet } from './policy.js'
 import type { Link, Survey } from './links.js'
@@ -31,18 +32,23 @@ export interface Sorted {
 /** The canary's own pair of virtual devices: no way out of this machine, as long as both ends are here. */
 const CANARY_NAME = /^glcanary[01]$/
 
-/** Every link is loopback, verified local, the canary's, or an uplink. */
+/**
+ * Every link is loopback, verified local, the canary's, or an uplink.
+ * @param before what was read last: an interface that we took down has lost the routes by which it was found out.
+ */
 export function sortLinks(
   policy: DoorPolicy,
   { links, routes }: Survey,
   facts: ReadonlyMap<number, LinkFacts>,
+  before: readonly LocalReading[] = [],
 ): Sorted {
   const byName = new Map(links.map((link) => [link.name, link]))
   const mismatches = new Map<string, string | null>()
   for (const local of policy.locals) {
     const link = byName.get(local.name)
     if (link !== undefined) {
-      mismatches.set(local.name, identityMismatch(local, link, { links, routes }, facts.get(link.ifindex)))
+      const found = identityMismatch(local, link, { links, routes }, facts.get(link.ifindex))
+      mismatches.set(local.name, found ?? lastingMismatch(link, before))
     }
   }
   spreadMismatches(mismatches, byName)
@@ -81,6 +87,13 @@ function identityMismatch(
   if (facts?.ignoresRouters !== true) return 'it takes router advertisements (accept_ra)'
   const subnet = parseSubnet(local.subnet)!
   return addressMismatch(link, subnet) ?? routeMismatch(link, survey, subnet)
+}
+
+/** While it is down as an uplink it stays one: it is looked at afresh when it is up, by a permit or by hand. */
+function lastingMismatch({ name, isUp, alias }: Link, before: readonly LocalReading[]): string | null {
+  if (isUp || alias !== DOWN_ALIAS) return null
+  const why = before.find((each) => each.name === name)?.mismatch
+  return why ?? `it was taken down as an uplink (ip link set ${name} up)`
 }
 
 function addressMismatch(link: Link, subnet: Subnet): string | null {

@@ -1,0 +1,197 @@
+/**
+ * Tables: ours in the kernel, made and made again. What shuts goes through the resident nft, and may be done twice; what opens
+ * is not here, but for the local interfaces, which a spawned nft fills in.
+ */
+import type { Log } from '../../base/log.js'
+import { startChild } from './child.js'
+import type { Child, ChildOptions, Outcome } from './child.js'
+import { parseListing } from './listing.js'
+import type { DoorPolicy } from './policy.js'
+import { learnStructures } from './reading.js'
+import type { Structures } from './reading.js'
+import { Resident } from './resident.js'
+import * as rules from './ruleset.js'
+import type { VerifiedLocal } from './ruleset.js'
+
+/** Most process ids that are remembered as ours (count): some a second; their news come at once. */
+const MAX_OWN_PIDS = 256
+
+/** An answer of the resident takes 1 ms, 10 on a busy machine; from here on (ms) a spawned nft is asked as well. */
+const RESIDENT_LATE_MS = 250
+
+/** How long after its end the resident is started again (ms); meanwhile spawned ones do its work. */
+const RESIDENT_AGAIN_MS = 20
+
+export class Tables {
+  readonly #policy: DoorPolicy
+  readonly #log: Log
+  readonly #onResidentGone: () => void
+  readonly #ownPids = new Set<number>()
+  /** Egress drops that were made, ifindex to name. */
+  readonly #covered = new Map<number, string>()
+  #resident: Resident
+  /** The local interfaces that the base and the twin were filled with. */
+  #baseLocals = ''
+  #twinLocals = ''
+  #isClosed = false
+
+  /** @param onResidentGone another is there; the twin went with the last one. */
+  constructor(policy: DoorPolicy, log: Log, onResidentGone: () => void) {
+    this.#policy = policy
+    this.#log = log
+    this.#onResidentGone = onResidentGone
+    this.#resident = this.#newResident()
+  }
+
+  /** Takes all leases away: those of the base first, then each cover's by itself. In the pipe when this returns. */
+  async flush(): Promise<void> {
+    const base = this.#shutting(rules.flushText())
+    const covers = [...this.#covered.keys()].map((index) => this.#shutting(rules.flushCoverText(index)))
+    // One set that is missing keeps the others full: then all are made again, which are empty.
+    if ((await base) !== null) await this.loadBase()
+    await Promise.all(covers)
+  }
+
+  /**
+   * A shutting text, through the resident; through a child of its own as well where that is gone or late. All such texts may
+   * be done twice, and whoever is first has shut.
+   */
+  async #shutting(text: string): Promise<string | null> {
+    const resident = this.#resident
+    const answer = resident.send(rules.oneLine(text))
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<'late'>((resolve) => {
+      timer = setTimeout(() => resolve('late'), RESIDENT_LATE_MS)
+    })
+    const first = await Promise.race([answer, late])
+    clearTimeout(timer)
+    if (first === null || (first !== 'late' && resident.isAlive)) return first
+    const spawned = this.run('nft', ['-f', '-'], { input: text }).then(({ trouble }) => trouble)
+    if (first !== 'late') return spawned
+    const second = await Promise.race([answer, spawned])
+    return second === null ? null : (await answer) === null ? null : spawned
+  }
+
+  /** Loads the base whole; where one family fails (a kernel without it), the others by themselves. */
+  async loadBase(): Promise<void> {
+    this.#baseLocals = ''
+    const policy = this.#policy
+    if ((await this.#shutting(rules.rulesetText(policy))) === null) return
+    for (const family of rules.FAMILIES) {
+      const trouble = await this.#shutting(rules.baseText(family, policy, []))
+      if (trouble !== null) this.#log.error(`the ${family} base cannot be loaded: ${trouble}`)
+    }
+  }
+
+  /** Makes the twin, unless this resident has made it already with these local interfaces. */
+  async ensureTwin(verified: readonly VerifiedLocal[], isForced = false): Promise<void> {
+    const locals = JSON.stringify(verified)
+    const resident = this.#resident
+    if (resident.hasTwin && locals === this.#twinLocals && !isForced) return
+    const text = rules.twinText(this.#policy, verified)
+    const trouble = await resident.send(rules.oneLine(text))
+    resident.hasTwin = trouble === null
+    this.#twinLocals = locals
+    if (trouble !== null) this.#log.error(`the twin of the base cannot be loaded: ${trouble}`)
+  }
+
+  /** One uplink's egress drop, without a lease. */
+  async cover(uplink: rules.Uplink): Promise<void> {
+    if (!rules.isPlainName(uplink.name)) return
+    const trouble = await this.#shutting(rules.coverText(uplink))
+    if (trouble === null) this.#covered.set(uplink.ifindex, uplink.name)
+    else this.#covered.delete(uplink.ifindex) // gone again, most likely; the read-back says so if not
+  }
+
+  /** Fills the base with the verified local interfaces, unless it has them. */
+  async loadLocals(verified: readonly VerifiedLocal[]): Promise<void> {
+    const locals = JSON.stringify(verified)
+    if (locals === this.#baseLocals) return
+    const { trouble } = await this.run('nft', ['-f', '-'], {
+      input: rules.localsText(verified),
+    })
+    if (trouble === null) this.#baseLocals = locals
+    else this.#log.error(`the local interfaces cannot be loaded: ${trouble}`)
+  }
+
+  /**
+   * The twin goes with its resident, so that no resident is ever told to open. The next one is there before the last one goes.
+   */
+  async dropTwin(): Promise<void> {
+    const old = this.#resident
+    this.#resident = this.#newResident()
+    await old.end()
+  }
+
+  isCovered({ ifindex, name }: rules.Uplink): boolean {
+    return this.#covered.get(ifindex) === name
+  }
+
+  get covered(): number[] {
+    return [...this.#covered.keys()]
+  }
+
+  /** Its cover is to be made again. True if there was one. */
+  forget(ifindex: number): boolean {
+    return this.#covered.delete(ifindex)
+  }
+
+  async uncover(table: string): Promise<void> {
+    await this.run('nft', [rules.uncoverText(table)])
+  }
+
+  /** How this nft lists our structures; null where it cannot load them. */
+  async learn(): Promise<Structures | null> {
+    const input = `${rules.oneLine(rules.patternText(this.#policy))}\nlist ruleset\n`
+    const { trouble, stdout } = await this.run('nft', ['-j', '-i'], { input })
+    const listing = parseListing(stdout)
+    const structures = listing === null ? null : learnStructures(listing)
+    if (structures === null) this.#log.error(`the ruleset cannot be learnt: ${trouble ?? 'no listing'}`)
+    return structures
+  }
+
+  #newResident(): Resident {
+    const resident = new Resident((gone) => {
+      if (gone !== this.#resident || this.#isClosed) return
+      this.#log.warn('the resident nft ended; another takes its place')
+      setTimeout(() => this.#replaceResident(gone), RESIDENT_AGAIN_MS)
+    })
+    this.#own(resident.pid)
+    return resident
+  }
+
+  #replaceResident(gone: Resident): void {
+    if (gone !== this.#resident || this.#isClosed) return
+    this.#resident = this.#newResident()
+    this.#onResidentGone()
+  }
+
+  /** Did a process of ours do it? */
+  isOwn(pid: number): boolean {
+    return pid === this.#resident.pid || this.#ownPids.has(pid)
+  }
+
+  /** Starts a tool whose changes are ours. */
+  start(command: string, args: string[], options: ChildOptions = {}): Child {
+    const child = startChild(command, args, options)
+    this.#own(child.pid)
+    return child
+  }
+
+  run(command: string, args: string[], options: ChildOptions = {}): Promise<Outcome> {
+    return this.start(command, args, options).ended
+  }
+
+  /** Ends the children; what is in the kernel stays, but for the twin. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await this.#resident.end()
+  }
+
+  /** What these processes change is no news. */
+  #own(pid: number | undefined): void {
+    if (pid !== undefined) this.#ownPids.add(pid)
+    const [oldest] = this.#ownPids
+    if (this.#ownPids.size > MAX_OWN_PIDS) this.#ownPids.delete(oldest!)
+  }
+}
