@@ -68,12 +68,15 @@ export async function startStation(
   log: Log,
   onFatal: (error: unknown) => void,
 ): Promise<Station> {
+  const token = new LinkToken(configuration.guard.token)
+  // A child does it, while the rest begins here.
+  if (existsSync(token.path)) void token.take()
   const vault = Vault.openOrCreate(configuration.vault.dir)
   const { runDir } = configuration.station
   makeRunDir(runDir)
   // The socket first: it tells whether another station uses this folder before anything of it is touched.
   const socket = await serveStationSocket(join(runDir, SOCKET_FILE), async (op) => station.answer(op))
-  const station = new RunningStation(configuration, vault, socket, log, onFatal)
+  const station = new RunningStation(configuration, token, vault, socket, log, onFatal)
   await station.start()
   return station
 }
@@ -107,6 +110,7 @@ class RunningStation implements Station {
 
   constructor(
     configuration: Configuration,
+    token: LinkToken,
     vault: Vault,
     socket: StationSocket,
     log: Log,
@@ -133,7 +137,7 @@ class RunningStation implements Station {
     })
     this.#links = configuration.links.map((link, index) => this.#createLink(link, index))
     this.#turn = new LinkTurn({
-      token: new LinkToken(configuration.guard.token),
+      token,
       guardDir: configuration.guard.runDir,
       log,
       vehicle: () => this.#vehicleState.at(monotonicUs()),

@@ -90,6 +90,7 @@ export class LinkTurn {
   #takenMs = 0
   /** The guard said in this turn that all is shut. */
   #verified = false
+  /** When the guard's last answer came; Infinity while one is awaited. */
   #askedMs = -Infinity
   /** Until then the token is the guard's to take; Infinity ended by seeing that it did. */
   #leftUntilMs = -Infinity
@@ -108,6 +109,8 @@ export class LinkTurn {
     // A token that is missing though something was permitted in this boot was taken away: that is no reason to open.
     if (isMissing(this.#token.path) && permittedOnce(this.#options.guardDir) !== 'yes') this.#goUnguarded()
     else {
+      // Tried before it is looked at: in the usual case that is all.
+      await this.#token.take()
       this.#meetGuard()
       await this.#step()
     }
@@ -118,7 +121,7 @@ export class LinkTurn {
     return {
       guard: this.#client?.guard ?? 'none',
       door: this.#client?.door ?? null,
-      token: this.#token.fd === undefined ? this.#looked : 'mine',
+      token: this.#looked,
       waitingFor: this.#waitingFor,
     }
   }
@@ -188,6 +191,7 @@ export class LinkTurn {
     this.#log.info(`there is a link token now (${this.#token.path})`)
     this.#meetGuard()
     const isHeld = await this.#token.take()
+    this.#looked = isHeld ? 'mine' : 'other'
     if (isHeld && permittedOnce(this.#options.guardDir) === 'no') return this.#enter('open')
     await this.#leave('the link token, which was not there')
   }
@@ -221,8 +225,8 @@ export class LinkTurn {
       return this.#wait('the link token is left to the guard, which asked for it')
     if (!(await this.#token.take())) return this.#token.fault === null ? undefined : this.#doubt()
     this.#takenMs = performance.now()
+    this.#looked = 'mine'
     this.#verified = false
-    this.#askedMs = -Infinity
     this.#enter('lease')
     this.#tryToOpen()
   }
@@ -241,8 +245,9 @@ export class LinkTurn {
   async #askWhetherShut(): Promise<void> {
     const turnMs = this.#takenMs
     if (this.#client?.guard !== 'present') return
-    this.#askedMs = performance.now()
+    this.#askedMs = Infinity
     const isShut = await this.#client.isShut(FULL_LEASE_MS)
+    this.#askedMs = performance.now()
     if (!isShut || this.#state !== 'lease' || this.#takenMs !== turnMs) return
     this.#verified = true
     this.#wake()
@@ -263,6 +268,7 @@ export class LinkTurn {
   /** The token is held: is its file still the one that others would lock? And is the guard there? */
   async #check(): Promise<void> {
     const look = await this.#token.look()
+    this.#looked = look
     this.#tellAbsence()
     if (look === 'mine') this.#toldFault = null
     else this.#tellFault()

@@ -35,10 +35,15 @@ export function lookAtFile(path: string): BigIntStats {
 
 /**
  * Whether somebody has the file locked by flock, by the kernel's own list; nothing is taken for it. In a pid namespace of its own
- * a process does not see the locks of others there (proc_locks(5)): 'free' is a hint, only taking the token tells.
+ * a process does not see the locks of others there (proc_locks(5)), and where the list cannot be read nobody sees any:
+ * false is a hint, only taking the token tells.
  */
 export function isLocked(file: BigIntStats): boolean {
-  return hasLock(readFileSync('/proc/locks', 'utf8'), file)
+  try {
+    return hasLock(readFileSync('/proc/locks', 'utf8'), file)
+  } catch {
+    return false
+  }
 }
 
 /**
