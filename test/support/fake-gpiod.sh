@@ -45,9 +45,14 @@ while [ "${1#-}" != "$1" ]; do
   shift
 done
 if [ "$FAKE_MAJOR" = 1 ]; then chip=$1 numeric=1 && shift; else buffered=1; fi
+case $tool in
+  gpioget) doing='reading GPIO values' ;;
+  gpiomon) doing='waiting for events' ;;
+  gpioset) doing='setting the GPIO line values' ;;
+esac
 if ! grep -q "^$chip \[" "$dir/chips"; then
-  [ "$FAKE_MAJOR" = 1 ] && fail "error reading GPIO values: No such file or directory"
-  fail "cannot find GPIO chip '$chip'"
+  [ "$FAKE_MAJOR" = 1 ] && fail "error $doing: No such file or directory"
+  fail "cannot find GPIO chip character device '$chip'"
 fi
 [ $# -gt 0 ] || fail "at least one GPIO line must be specified"
 
@@ -55,7 +60,7 @@ fi
 for each in "$@"; do
   exec {lock}>>"$dir/lock.${each%=*}"
   if ! flock -n "$lock"; then
-    [ "$FAKE_MAJOR" = 1 ] && fail "error reading GPIO values: Device or resource busy"
+    [ "$FAKE_MAJOR" = 1 ] && fail "error $doing: Device or resource busy"
     fail "unable to request lines: Device or resource busy"
   fi
 done

@@ -1,6 +1,9 @@
 /** The lamp's codes can be told apart by counting, and every one of them moves. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { BLINK_CODES, TICK_MS, isLit, type Signal } from '../../src/hw/lamp/blink-code.js'
+import { REPOSITORY } from '../support/groundlock.js'
 
 const SIGNALS = Object.keys(BLINK_CODES) as Signal[]
 
@@ -34,4 +37,14 @@ describe('blink codes', () => {
       expect(perSecond.split('#').length - 1).toBeLessThanOrEqual(3)
     },
   )
+
+  it('are the ones that docs/switch.md shows', () => {
+    const page = readFileSync(join(REPOSITORY, 'docs', 'switch.md'), 'utf8')
+    const shown = [...page.matchAll(/`([#.]{24})`/g)].map((match) => match[1])
+    expect(shown).toEqual(
+      (['shut', 'recording', 'permitted', 'fault'] as const).map((signal) =>
+        BLINK_CODES[signal].repeat(24).slice(0, 24),
+      ),
+    )
+  })
 })
