@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * The long form of a proof: `npm run soak:NAME`. Without a name it lists them. What is run is the test of that name with
+ * The long form of a proof: `npm run soak:NAME`. Without a name it lists them. What is run are the tests whose path begins so, with
  * larger amounts; GROUNDLOCK_AMOUNT and GROUNDLOCK_SEED set amount and seed.
  */
 import { spawnSync } from 'node:child_process'
@@ -16,6 +16,7 @@ const SOAKS = {
   'power-cut': ['test/fault/power-cut.test.ts', '2,000 power cuts, replayed (minutes)'],
   freeze: ['test/fault/frozen-card.test.ts', 'a card that hangs for 30 s at full flow (a minute)'],
   full: ['test/fault/full-card.test.ts', 'a card that is full for 10 minutes at full flow'],
+  door: ['test/fault/leak', '10,000 times opened and shut, 1,000 flushed rulesets; as root (two hours)'],
   flip: ['test/fault/flipped-bits.test.ts', 'every bit of a flight file flipped, 10,000 cuts (minutes)'],
 }
 

@@ -46,8 +46,14 @@ export class Capture {
     return this.#ask('forget')
   }
 
-  async #ask(op: string): Promise<Arrived> {
-    const answer = await this.#resident.ask<Arrived & { problem: string | null }>({ op })
+  /** The same, once so many have arrived; what arrived at all, if they do not come within seconds. */
+  async least(count: number): Promise<Arrived> {
+    await this.#ask('await', { least: count })
+    return this.take()
+  }
+
+  async #ask(op: string, more: Record<string, unknown> = {}): Promise<Arrived> {
+    const answer = await this.#resident.ask<Arrived & { problem: string | null }>({ op, ...more })
     if (answer.problem !== null) throw new Error(`the capture is not complete: ${answer.problem}`)
     return answer
   }
@@ -115,6 +121,16 @@ export class NetworkLab {
   }
 
   /**
+   * Makes a second uplink of which both ends are up as soon as they are there, without addresses: as early as anything of it
+   * can be sent at all.
+   */
+  async addUplinkAtOnce(number: number, name = `up${number}`): Promise<void> {
+    const far = `far${number}`
+    await this.station.ip(`link add ${name} up address ${mac(number, 2)} type veth \
+      peer name ${far} up address ${mac(number, 1)} netns ${this.outside.pid}`)
+  }
+
+  /**
    * Sets an uplink up and gives it what a network service would: addresses, routes, and the far end's address, so that
    * not a missing answer to ARP but only a door keeps something in. May be done again, also while the door is shut.
    */
@@ -167,10 +183,16 @@ export const LOCAL_MAC = '02:00:00:00:77:01'
 
 const CLIENT_MAC = '02:00:00:00:77:02'
 
-/** A device that was set up sends a moment later; until then the kernel drops what is sent to it. */
+/** A device that was set up sends a moment later; until then the kernel drops what is sent to it. Fails if it is set down. */
 function untilUp(device: string): string {
-  const MOST_S = 5
-  return `timeout ${MOST_S} sh -c 'until [ "$(cat /sys/class/net/${device}/operstate)" = up ]; do sleep 0.01; done'`
+  const MOST_TIMES = 500
+  return `
+    for each in $(seq ${MOST_TIMES}); do
+      [ "$(cat /sys/class/net/${device}/operstate)" != up ] || exit 0
+      case $(cat /sys/class/net/${device}/flags) in *[02468ace]) break ;; esac
+      sleep 0.01
+    done
+    echo "${device} does not stay up" >&2; exit 1`
 }
 
 /** `end` 1 is outside, 2 the station. */

@@ -3,12 +3,14 @@
 Runs in the place. One JSON object a line, in and out. Orders:
   {"op": "settle"}  answers with what has arrived so far, once everything that the devices counted as received is seen
   {"op": "forget"}  the same, and counts from nothing afterwards
+  {"op": "await", "least": 1}  the same, once so many have arrived, or after AWAIT_S
 A mark is the text `GL:<row>:<number>;` anywhere in a frame: the test's word of what it sent.
 """
 import ctypes, glob, json, re, select, socket, struct, sys, time
 
 TCP_PORT = 7001
 SETTLE_S = 5           # a frame that a device counted and the socket does not show within this is lost: the capture says so
+AWAIT_S = 3            # the kernel reports a group's listener, or asks who somebody is, within this
 SO_TIMESTAMPNS = 35
 PACKET_OUTGOING, SOL_PACKET, PACKET_STATISTICS, PACKET_AUXDATA = 4, 263, 6, 8
 VLAN_VALID = 1 << 4    # of an auxdata's status: the kernel took a tag off
@@ -125,6 +127,10 @@ def settle():
 
 def answer(order):
     global tally
+    until = time.monotonic() + AWAIT_S
+    while tally.total < order.get("least", 0) and time.monotonic() < until:
+        serve(select.select([raw, *listeners, *connections], [], [], 0.05)[0])
+        drain()
     problem = settle()
     print(json.dumps({"problem": problem, "total": tally.total, "kinds": tally.kinds, "marks": tally.marks,
                       "devices": tally.devices, "frames": tally.frames, "firstMs": tally.first_ms,

@@ -48,11 +48,16 @@ export class Resident {
     return JSON.parse(answer) as Answer
   }
 
+  /** Ends it with SIGKILL, as everything in the lab that is not asked to end by itself. */
   async stop(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
     const gone = once(this.#child, 'exit')
     this.#child.kill('SIGKILL')
     await gone
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal)
   }
 
   #line(): Promise<string> {

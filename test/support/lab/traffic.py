@@ -2,17 +2,20 @@
 
 Runs in the place under test. One JSON object a line, in and out. Orders:
   {"op": "send", "row": "udp", "count": 5, "device": "up0", "via": 0}   answers {"tried": 5, "errors": {"EPERM": 5}}
+  {"op": "send all", "rows": ["udp", "raw"], "count": 5, ...}           the same for several; answers each row's by its name
   {"op": "connect", "via": 0}     a TCP connection that stays; answers {"tried": 1, "errors": {}}
   {"op": "hang up"}               forgets the connections that stay, without a word to the other end if the kernel lets none out
   {"op": "hammer", "rows": [...], "device": "up0", "via": 0, "everyMs": 0.5}   sends on and on, all rows in turn
+  {"op": "hammered"}              answers what was sent up to now
   {"op": "stop"}                  ends that; answers what was sent
+A row may be given another `mark` than its name, and an `address` instead of the far end's.
 `via` is the number of the uplink: its far end is 198.18.<via>.1 and 2001:db8:<via>::1. What is sent carries `GL:<row>:<number>;`.
 """
 import errno, fcntl, json, os, select, socket, struct, sys, threading, time
 
 UDP_PORT, TCP_PORT = 7000, 7001
 CONNECT_S = 0.25        # a far end in the next namespace answers within this, or nothing does
-HAMMER_MOST = 400_000   # frames: a forgotten hammer ends by itself
+HAMMER_MOST = 5_000_000  # frames: a forgotten hammer ends by itself
 PACKET_QDISC_BYPASS, SOL_PACKET = 20, 263
 kept, taps, numbers = [], {}, {}
 
@@ -131,12 +134,17 @@ def neighbour(order, row):
     udp(order, row, to=(v4(order, 3 + numbers[row] % 250), UDP_PORT))
 
 
+packet_sockets = {}  # kept: closing one waits for all processors, which takes longer than what is to be seen
+
+
 def packet(order, frame, bypass=False):
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as s:
+    s = packet_sockets.get(bypass)
+    if s is None:
+        s = packet_sockets[bypass] = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         if bypass:
             s.setsockopt(SOL_PACKET, PACKET_QDISC_BYPASS, 1)
         s.setblocking(False)
-        s.sendto(frame, (order["device"], 0x88B5))
+    s.sendto(frame, (order["device"], 0x88B5))
 
 
 def raw(order, row):
@@ -169,8 +177,15 @@ def fragments6(order, row):
 
 
 def to(order, row):
-    """To an address that the order names: wherever the routes of the machine lead."""
-    udp(order, row, to=(order["to"], order.get("port", UDP_PORT)))
+    """To an address that the order names, wherever the routes of the machine lead; from a port of its choice."""
+    options = [(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        if "from" in order:
+            for option in options:
+                s.setsockopt(*option)
+            s.bind(("0.0.0.0", order["from"]))
+        s.setblocking(False)
+        s.sendto(mark(row), (order["to"], order.get("port", UDP_PORT)))
 
 
 ROWS = {
@@ -240,6 +255,8 @@ def obey(order):
     op = order["op"]
     if op == "send":
         return send(order, order["count"])
+    if op == "send all":
+        return {row: send({**order, "row": row}, order["count"]) for row in order["rows"]}
     if op == "connect":
         return keep(order)
     if op == "hang up":
@@ -251,6 +268,8 @@ def obey(order):
         hammer = Hammer(order)
         hammer.start()
         return {"tried": 0, "errors": {}}
+    if op == "hammered":
+        return {"tried": hammer.tried, "errors": {}}
     if op == "stop":
         hammer.halt.set()
         hammer.join()
