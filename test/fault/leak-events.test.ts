@@ -29,6 +29,18 @@ const KINDS: readonly (readonly [row: string, command: string])[] = [
   ['an ipvlan', 'ip link add link near name ipvl9 type ipvlan'],
 ]
 
+/** So long a new device is tried (ms): several times what a door takes on a busy machine. */
+const WATCHED_MS = 500
+
+interface Appeared {
+  tried: number
+  raw: number
+  /** From its making to the last raw frame that came out. */
+  windowMs: number
+  /** Frames that came out and are not the raw ones, as hex. */
+  other: string[]
+}
+
 const table = new LeakTable()
 const windowsMs: number[] = []
 let windowFrames = 0
@@ -116,8 +128,25 @@ describe.skipIf(reason !== null)(`while the door is shut${skipped}`, () => {
     async () => {
       await lab.open()
       for (let i = 0; i < APPEARANCES; i++) {
-        await whileMaking('a device that appears', 'up1', 1, () => lab.net.addUplinkAtOnce(1))
+        await whileMaking('a device that appears', 'up1', 1, () => lab.net.addUplink(1).catch(takenDown))
         await lab.net.station.run('ip', 'link', 'delete', 'up1')
+      }
+    },
+    SOAK_TIMEOUT_MS,
+  )
+
+  test(
+    'a device that is up and sends as soon as it is there sends no IP and no ARP; its raw frames are measured',
+    async () => {
+      await lab.open()
+      for (let i = 0; i < APPEARANCES; i++) {
+        const order = { op: 'appear', device: `tap${i}`, ms: WATCHED_MS }
+        const { tried, raw, windowMs, other } = await lab.ask<Appeared>(order)
+        table.add('a device that appears: raw, before it is covered (measured)', 'permitted', tried, raw)
+        table.add('a device that appears: IP and ARP', 'shut', tried, other.length)
+        windowFrames += raw
+        windowsMs.push(windowMs)
+        expect(other).toEqual([])
       }
     },
     SOAK_TIMEOUT_MS,

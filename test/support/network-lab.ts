@@ -121,16 +121,6 @@ export class NetworkLab {
   }
 
   /**
-   * Makes a second uplink of which both ends are up as soon as they are there, without addresses: as early as anything of it
-   * can be sent at all.
-   */
-  async addUplinkAtOnce(number: number, name = `up${number}`): Promise<void> {
-    const far = `far${number}`
-    await this.station.ip(`link add ${name} up address ${mac(number, 2)} type veth \
-      peer name ${far} up address ${mac(number, 1)} netns ${this.outside.pid}`)
-  }
-
-  /**
    * Sets an uplink up and gives it what a network service would: addresses, routes, and the far end's address, so that
    * not a missing answer to ARP but only a door keeps something in. May be done again, also while the door is shut.
    */

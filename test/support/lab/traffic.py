@@ -8,6 +8,8 @@ Runs in the place under test. One JSON object a line, in and out. Orders:
   {"op": "hammer", "rows": [...], "device": "up0", "via": 0, "everyMs": 0.5}   sends on and on, all rows in turn
   {"op": "hammered"}              answers what was sent up to now
   {"op": "stop"}                  ends that; answers what was sent
+  {"op": "appear", "device": "tap7", "ms": 500}   makes an Ethernet device, takes it up at once and sends raw frames as fast as it can
+                                  for so long; answers how many came out of it, for how long, and what else came out
 A row may be given another `mark` than its name, and an `address` instead of the far end's.
 `via` is the number of the uplink: its far end is 198.18.<via>.1 and 2001:db8:<via>::1. What is sent carries `GL:<row>:<number>;`.
 """
@@ -213,6 +215,34 @@ def tun_seen(order):
             return {"tried": seen, "errors": {}}
 
 
+def appear(order):
+    """As early as anything can be sent at all: the program that makes a device sends on it, and reads what comes out."""
+    fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
+    name = order["device"].encode()
+    fcntl.ioctl(fd, 0x400454CA, struct.pack("16sH", name, 0x1002))  # TUNSETIFF, IFF_TAP | IFF_NO_PI
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        fcntl.ioctl(s, 0x8914, struct.pack("16sH", name, 0x1 | 0x40))  # SIOCSIFFLAGS, IFF_UP | IFF_RUNNING
+    start = time.monotonic()
+    tried, raw_seen, other, last = 0, 0, [], start
+    while time.monotonic() < start + order["ms"] / 1000:
+        try:
+            tried += 1
+            raw(order, "raw")
+        except OSError:
+            pass
+        try:
+            while True:
+                frame = os.read(fd, 65536)
+                if b"GL:raw" in frame:
+                    raw_seen, last = raw_seen + 1, time.monotonic()
+                else:
+                    other.append(frame[:96].hex())
+        except OSError:
+            pass
+    os.close(fd)
+    return {"tried": tried, "raw": raw_seen, "windowMs": (last - start) * 1000, "other": other}
+
+
 def send(order, count):
     errors, made = {}, ROWS[order["row"]]
     for _ in range(count):
@@ -274,6 +304,8 @@ def obey(order):
         hammer.halt.set()
         hammer.join()
         return {"tried": hammer.tried, "errors": hammer.errors}
+    if op == "appear":
+        return appear(order)
     if op == "tun":
         tun(order)
         return {"tried": 0, "errors": {}}
