@@ -180,8 +180,11 @@ function stationRows({ guard, station }: Snapshot, paint: Paint): string[] {
       : ''
     return [row('Station', `${paint('bad', word)}  ${plain(station.why)}${hint}${told}`)]
   }
+  const guarded = status.guard === 'none' ? `; ${paint('bad', 'NOTHING GUARDS')} as far as it knows` : ''
+  const waits = status.waitingFor === null ? [] : [row('', `its links wait: ${plain(status.waitingFor)}`)]
   return [
-    row('Station', `${plain(status.station)}, process ${status.pid}${told}`),
+    row('Station', `${plain(status.station)}, process ${status.pid}${guarded}${told}`),
+    ...waits,
     row('Record', recordText(status, paint)),
     ...status.links.map((link) => row('Link', linkText(link, paint))),
   ]

@@ -71,6 +71,17 @@ describe('one screen', () => {
     expect(status().stdout).toMatch(/PERMITTED {2}traffic may leave[^]*eth0 {2}up, covered, PERMITTED/)
   })
 
+  it('says where a station knows of no guard, and what its links wait for', () => {
+    guardSays()
+    const more = { guard: 'none', waitingFor: 'the link token\u001b[2J' }
+    writeFileSync(stationFile, JSON.stringify({ ...madeStationStatus(), ...more }))
+    const { stdout } = status()
+    expect(stdout).toContain('NOTHING GUARDS as far as it knows')
+    expect(stdout).toContain('its links wait: the link token?[2J')
+    writeFileSync(stationFile, JSON.stringify({ ...madeStationStatus(), guard: 'present' }))
+    expect(status().stdout).not.toContain('NOTHING GUARDS')
+  })
+
   it('shows no control characters of others', () => {
     guardSays({ reason: 'a\u001b[2Jb\u0007\u009b31m' })
     stationSays({ flight: 'x\u001b]0;y' })

@@ -154,6 +154,9 @@ export class MadeMachine {
   /** What a tool prints, by its whole command; null: it is not installed. */
   readonly tools = new Map<string, string | null | Ran>(Object.entries(TOOLS))
 
+  /** Every command that was run. */
+  readonly ran: string[] = []
+
   /** Below `folder`, which somebody else removes. */
   constructor(folder: string) {
     this.root = mkdtempSync(join(folder, 'machine-'))
@@ -199,6 +202,7 @@ export class MadeMachine {
   }
 
   #ran(command: string): Ran | null {
+    this.ran.push(command)
     const told = this.tools.get(command)
     if (typeof told === 'string') return { code: 0, stdout: told, stderr: '' }
     if (told !== undefined) return told

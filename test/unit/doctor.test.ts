@@ -26,6 +26,17 @@ it('every finding that is no pass says what to do about it', async () => {
   expect(bad.filter(({ todo }) => todo === null || todo === '')).toEqual([])
 })
 
+it('it only looks: what it runs tells or lists, and rules are loaded in an empty network namespace', async () => {
+  const made = new MadeMachine(folder)
+  made.tools.set('vcgencmd bootloader_config', null).delete('vcgencmd get_throttled')
+  made.configuration += '[switch]\nchip = "pinctrl-bcm2835"\n'
+  await made.findings()
+  const looking =
+    /^(?:unshare -n |nft (?:-j )?list |systemctl is-active |gpiodetect$|gpioinfo |vcgencmd (?:get_throttled|bootloader_config)$|rpi-eeprom-config$|timedatectl show |\S+ --version$)/
+  expect(made.ran.length).toBeGreaterThan(10)
+  expect(made.ran.filter((command) => !looking.test(command))).toEqual([])
+})
+
 it('who is not root is told what root would see, and nothing fails by that', async () => {
   const made = new MadeMachine(folder)
   made.isRoot = false
