@@ -189,6 +189,7 @@ class RunningGuard implements Guard {
     this.#decision = decision
     if (decision.state.phase !== 'asking') this.#answer = undefined
     for (const effect of decision.effects) this.#begin(effect, parts)
+    parts.lamp.show(signalOf(decision.door, parts.server))
     if (decision.door !== before?.door || decision.row !== before.row) this.#tell(decision, before)
   }
 
@@ -323,13 +324,7 @@ class RunningGuard implements Guard {
     if (door !== before?.door) this.#doorSinceUs = monotonicUs()
     this.#note(`${door}: ${reason}`)
     this.#parts?.server.tell(door, reason)
-    this.#parts?.lamp.show(this.#signal(door))
     this.#writeStatus()
-  }
-
-  #signal(door: Decision['door']): Signal {
-    if (door !== 'blocked') return door
-    return this.#parts?.server.link === 'open' ? 'recording' : 'shut'
   }
 
   #note(text: string): void {
@@ -381,6 +376,12 @@ class RunningGuard implements Guard {
       events: this.#events,
     }
   }
+}
+
+/** A flight is recorded while the station knows of a vehicle. */
+function signalOf(door: Decision['door'], { vehicle }: GuardServer): Signal {
+  if (door !== 'blocked') return door
+  return vehicle === 'none' ? 'shut' : 'recording'
 }
 
 function nowMs(): number {
