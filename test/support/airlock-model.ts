@@ -198,8 +198,9 @@ function stationSteps(now: Airlock, rules: AirlockRules): Step[] {
     case 'gives way':
       return [to('station: free token', handsOver), kill]
     case 'dying':
-      return [to('station: port closed by the kernel', { station: 'dead' })]
+      break
   }
+  return [to('station: port closed by the kernel', { station: 'dead' })]
 }
 
 function tick(now: Airlock): Step[] {

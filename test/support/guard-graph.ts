@@ -88,25 +88,26 @@ export function wayOut(state: GuardState, left: LeftOver, rest: Rest): string | 
   move(world, 'shut', 3000)
   move(world, 'permit', 10_000)
   if (rest === 'armed at first') {
-    if (world.isLeased) return 'opened while armed'
+    if (isLeased(world)) return 'opened while armed'
     world.vehicle = 'disarmed'
     move(world, 'permit', 10_000)
   }
   // Where a minute of PERMIT had passed before, that was the override already.
-  if ((rest === 'lost' || rest === 'no station') && !(world.isLeased && hadWaited(state))) {
-    if (world.isLeased) return 'opened without an override'
+  if ((rest === 'lost' || rest === 'no station') && !(isLeased(world) && hadWaited(state))) {
+    if (isLeased(world)) return 'opened without an override'
     move(world, 'permit', 62_000)
     move(world, 'shut', 3000)
     move(world, 'permit', 10_000)
   }
-  if (!world.isLeased || doorOf(world) !== 'permitted') return `not permitted: ${world.decision?.reason}`
+  if (!isLeased(world) || doorOf(world) !== 'permitted') return `not permitted: ${world.decision?.reason}`
   move(world, 'shut', 8000)
-  if (world.isLeased || doorOf(world) !== 'blocked') return `not shut: ${world.decision?.reason}`
+  if (isLeased(world) || doorOf(world) !== 'blocked') return `not shut: ${world.decision?.reason}`
   if (rest !== 'no station' && !world.isPortOpen) return 'the station does not record'
   return world.broken.size === 0 ? undefined : [...world.broken].join('; ')
 }
 
 const doorOf = (world: GuardWorld) => world.decision?.door
+const isLeased = (world: GuardWorld) => world.isLeased
 
 const hadWaited = ({ insisting, override, stuckSinceMs }: GuardState) =>
   insisting || override || stuckSinceMs === NOW_MS - 60_000

@@ -5,7 +5,9 @@ import type { AirlockRules } from '../support/airlock-model.js'
 
 it('never both, whatever the order, whoever is killed or stopped', () => {
   const { states, steps, trace, seen } = searchAirlock(ALL_RULES)
-  console.log(`airlock: ${states} states, ${steps} steps, ${seen.length} kinds of step, never both`)
+  process.stdout.write(
+    `airlock: ${states} states, ${steps} steps, ${seen.length} kinds of step, never both\n`,
+  )
   expect(trace).toEqual([])
   // A model in which something cannot happen would find nothing either.
   expect(seen.sort()).toEqual([
@@ -46,6 +48,6 @@ it('never both, whatever the order, whoever is killed or stopped', () => {
 
 it.each(Object.keys(ALL_RULES) as (keyof AirlockRules)[])('both doors open without %s', (rule) => {
   const { states, trace } = searchAirlock({ ...ALL_RULES, [rule]: false })
-  console.log(`without ${rule}, after ${states} states:\n  ${trace.join('\n  ')}`)
+  process.stdout.write(`without ${rule}, after ${states} states:\n  ${trace.join('\n  ')}\n`)
   expect(trace.at(-1)).toMatch(/opens the port|commits a lease/)
 })

@@ -10,9 +10,9 @@ it('the graph has states of every phase, and overrides', () => {
   const phases = states.map(({ phase }) => phase)
   const count = (phase: string) => phases.filter((each) => each === phase).length
   const kinds = ['blocked', 'asking', 'permitted', 'shutting', 'fault']
-  console.log(
+  process.stdout.write(
     `${states.length} states: ${kinds.map((phase) => `${count(phase)} ${phase}`).join(', ')}; ` +
-      `${LEFT_OVERS.length} ways in which the rest was left`,
+      `${LEFT_OVERS.length} ways in which the rest was left\n`,
   )
   expect(kinds.filter((phase) => count(phase) === 0)).toEqual([])
   expect(states.some(({ override, phase }) => override && phase === 'permitted')).toBe(true)
