@@ -113,6 +113,10 @@ export const GUARD_RULES: Readonly<Record<string, Rule>> = {
       inputs.nowMs - before.sinceMs >= 700),
   'shutting ends with the kernel read as shut, or in a fault': (before, inputs, { state: { phase } }) =>
     before.phase !== 'shutting' || phase !== 'blocked' || readsShut(before, inputs),
+  'no phase waits for ever': ({ phase, sinceMs }, { nowMs }, { state }) =>
+    !(phase === 'asking' && nowMs - sinceMs > 8000) && !(phase === 'shutting' && nowMs - sinceMs > 5000)
+      ? true
+      : state.phase !== phase,
   'SHUT is awaited until it came': (before, { position }, { state }) =>
     !before.untilShut || state.untilShut || position === 'shut' || before.shutSinceMs !== null,
   'nothing opens while SHUT is awaited': (before, __, { state: { phase, untilShut } }) =>
