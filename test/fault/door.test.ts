@@ -29,15 +29,16 @@ async function doorIn(
   return { inside, door }
 }
 
-/** A folder with an `nft` that may do something else first; `monitor` is left out, so that nothing is repaired. */
-function otherNft(script: string): NodeJS.ProcessEnv {
+/** A folder with a tool that may do something else first. */
+function otherTool(script: string, tool = 'nft', real = '/usr/sbin/nft'): NodeJS.ProcessEnv {
   const folder = join(temporaryFolder('door'), 'bin')
   mkdirSync(folder)
-  const path = join(folder, 'nft')
-  writeFileSync(path, `#!/bin/sh\n${script}\nexec /usr/sbin/nft "$@"\n`)
+  const path = join(folder, tool)
+  writeFileSync(path, `#!/bin/sh\n${script}\nexec ${real} "$@"\n`)
   chmodSync(path, 0o755)
   return { PATH: `${folder}:${process.env['PATH']}` }
 }
+/** Without its monitor the door repairs nothing before it is asked. */
 const BLIND = 'if [ "$1" = monitor ]; then exec sleep 1000; fi'
 
 describe.skipIf(trouble !== null)(`the door${skipped(trouble)}`, { timeout: 120_000 }, () => {
@@ -116,7 +117,7 @@ describe.skipIf(trouble !== null)(`the door${skipped(trouble)}`, { timeout: 120_
       'inet groundlock has other local interfaces',
     ],
   ])('notices %s, names it, and shutting mends it', async (_, damage, problem) => {
-    const { inside, door } = await doorIn(undefined, otherNft(BLIND))
+    const { inside, door } = await doorIn(undefined, otherTool(BLIND))
     inside.run(damage)
     const reading = await door.read()
     expect(reading.kernel).toBe('differs')
@@ -157,7 +158,7 @@ describe.skipIf(trouble !== null)(`the door${skipped(trouble)}`, { timeout: 120_
   it('a renewal that is under way when shutting comes opens nothing, however slow its nft', async () => {
     const folder = temporaryFolder('door')
     const slow = `case "$*" in *"add element"*) touch ${folder}/begun; sleep 1;; esac`
-    const { inside, door } = await doorIn(undefined, otherNft(slow))
+    const { inside, door } = await doorIn(undefined, otherTool(slow))
     const refused = door.permit().then(
       () => 'permitted',
       (error: unknown) => (error as Error).message,
@@ -167,6 +168,34 @@ describe.skipIf(trouble !== null)(`the door${skipped(trouble)}`, { timeout: 120_
     expect(await refused).toBe('GL-DOOR-03')
     await new Promise((resolve) => setTimeout(resolve, 1500)) // longer than that nft would have slept
     expect(inside.run('nft list ruleset')).not.toContain('expires')
+  })
+
+  it('shutting empties the leases at once, whatever else has its turn', async () => {
+    const folder = temporaryFolder('door')
+    const slow = `case "$*" in *addr*) while [ -e ${folder}/slow ]; do sleep 0.01; done;; esac`
+    const { inside, door } = await doorIn(undefined, otherTool(slow, 'ip', '/sbin/ip'))
+    await door.permit()
+    inside.run(`touch ${folder}/slow`)
+    const reading = door.read()
+    const shut = door.shut()
+    let isAnswered = false
+    void shut.then(() => (isAnswered = true))
+    const left = () => inside.run('nft list ruleset').includes('expires')
+    while (left()) await new Promise((resolve) => setTimeout(resolve, 10))
+    expect(isAnswered).toBe(false)
+    inside.run(`rm ${folder}/slow`)
+    expect(await shut).toMatchObject({ kernel: 'shut', problems: [] })
+    await reading
+  })
+
+  it('a second permit renews the first', async () => {
+    const { inside, door } = await doorIn()
+    const leftS = () =>
+      Number(/"expires": (\d+)/.exec(inside.run('nft -j list set inet groundlock leased'))?.[1] ?? 0)
+    await door.permit()
+    while (leftS() > 1) await new Promise((resolve) => setTimeout(resolve, 50))
+    await door.permit()
+    expect(leftS()).toBeGreaterThan(1)
   })
 
   it('covers a device that appears, one renamed, and one made again, and none inherits a lease', async () => {

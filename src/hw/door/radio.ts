@@ -1,11 +1,11 @@
 /**
- * Radio: the rfkill switches of Wi-Fi uplinks, by index. A radio that carries a local interface is left alone.
+ * Radio: of a Wi-Fi uplink, by its rfkill index. One that carries a local interface as well is left alone.
  * Source: Documentation/driver-api/rfkill.rst; `struct rfkill_event` of linux/rfkill.h.
  */
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { reasonOf } from '../../base/fault.js'
 
-/** RFKILL_OP_CHANGE: one switch, by its index. */
+/** RFKILL_OP_CHANGE: one radio, by its index. */
 const CHANGE = 2
 
 /** Where the kernel shows and takes them. */

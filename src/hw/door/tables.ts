@@ -119,7 +119,9 @@ export class Tables {
    */
   async dropTwin(): Promise<void> {
     const old = this.#resident
-    this.#resident = this.#newResident()
+    const next = this.#newResident()
+    await next.send('') // it answers when it is there: until then the old one shuts
+    this.#resident = next
     await old.end()
   }
 

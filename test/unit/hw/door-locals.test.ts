@@ -85,8 +85,8 @@ describe('a local interface', () => {
         links: [lo, { ...good, ifindex: 9, name: 'br0', kind: 'bridge' }, { ...good, master: 'br0' }],
       },
     ],
-  ])('%s is one', (_, it) => {
-    const { locals, uplinks, verified } = sorted(it)
+  ])('%s is one', (_, given) => {
+    const { locals, uplinks, verified } = sorted(given)
     expect(locals.map(({ mismatch }) => mismatch).filter((why) => why !== null)).toEqual([])
     expect(uplinks).toEqual([])
     expect(verified).toContainEqual({ ifindex: 7, subnet: '192.168.7.0/24' })
@@ -153,8 +153,8 @@ describe('a local interface', () => {
       'it lies on eth0, which is not local',
       { links: [lo, link(2, 'eth0'), { ...good, kind: 'vlan', lower: 'eth0' }] },
     ],
-  ])('%s is an uplink', (_, why, it) => {
-    const { locals, uplinks, verified } = sorted(it)
+  ])('%s is an uplink', (_, why, given) => {
+    const { locals, uplinks, verified } = sorted(given)
     expect(locals[0]!.mismatch).toContain(why)
     expect(uplinks.map(({ name }) => name)).toContain(locals[0]!.name)
     expect(verified).toEqual([])
@@ -213,8 +213,7 @@ describe('what ip lists', () => {
     expect(parseRoutes(text)).toEqual([route('default', { devices: ['eth0', 'eth1'], hasGateway: true })])
   })
 
-  it.each(['', '{', '{"a":1}', '[{"ifname":3}]', 'Cannot open netlink socket'])('%j is no list', (text) => {
-    if (text === '') expect(parseLinks(text)).toEqual([])
-    else expect(parseLinks(text)).toBeNull()
-  })
+  it.each(['{', '{"a":1}', '[{"ifname":3}]', 'Cannot open netlink socket'])('%j is no list', (text) =>
+    expect(parseLinks(text)).toBeNull(),
+  )
 })
