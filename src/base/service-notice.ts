@@ -7,8 +7,8 @@
 /** Of systemd itself. */
 const SYSTEMD_NOTIFY = '/usr/bin/systemd-notify'
 
-/** It is done in milliseconds; one that is not must not keep the next one from being told (ms). */
-const NOTICE_AT_MOST_MS = 5000
+/** It is done in milliseconds; one that hangs must not keep the next one from being told (ms, and of the watchdog's time). */
+const NOTICE_AT_MOST = { ms: 5000, share: 0.5 } as const
 
 /** How many times in the watchdog's time progress is told: systemd.service(5) says twice; one more may fail. */
 const NOTICES_PER_TIMEOUT = 3
@@ -23,6 +23,7 @@ export class ServiceNotice {
   readonly #program: string
   /** Pause between two notices of progress (ms); undefined where nobody wants them. */
   readonly #everyMs: number | undefined
+  readonly #noticeAtMostMs: number
   #lastMs = -Infinity
   /** Notices are told one after the other: READY before the first WATCHDOG. */
   #told: Promise<void> = Promise.resolve()
@@ -31,7 +32,9 @@ export class ServiceNotice {
   constructor({ env = process.env, program = SYSTEMD_NOTIFY }: ServiceNoticeOptions = {}) {
     this.#env = env
     this.#program = program
-    this.#everyMs = pauseOf(env)
+    const timeoutMs = timeoutOf(env)
+    this.#everyMs = timeoutMs && timeoutMs / NOTICES_PER_TIMEOUT
+    this.#noticeAtMostMs = Math.min(NOTICE_AT_MOST.ms, (timeoutMs ?? Infinity) * NOTICE_AT_MOST.share)
   }
 
   /** The service has begun its work. */
@@ -58,7 +61,7 @@ export class ServiceNotice {
     const child = spawn(this.#program, [notice], {
       stdio: 'ignore',
       env: this.#env,
-      timeout: NOTICE_AT_MOST_MS,
+      timeout: this.#noticeAtMostMs,
       killSignal: 'SIGKILL',
     })
     // What systemd does not hear it acts on: a watchdog that is not fed ends the service.
@@ -66,10 +69,10 @@ export class ServiceNotice {
   }
 }
 
-/** WATCHDOG_USEC in the environment of the process that it is meant for (sd_watchdog_enabled(3)). */
-function pauseOf(env: NodeJS.ProcessEnv): number | undefined {
+/** WATCHDOG_USEC in the environment of the process that it is meant for, in ms (sd_watchdog_enabled(3)). */
+function timeoutOf(env: NodeJS.ProcessEnv): number | undefined {
   const { WATCHDOG_PID: pid, WATCHDOG_USEC: timeoutUs } = env
   if (pid !== undefined && pid !== String(process.pid)) return undefined
   const timeoutMs = Number(timeoutUs) / 1000
-  return timeoutMs > 0 ? timeoutMs / NOTICES_PER_TIMEOUT : undefined
+  return timeoutMs > 0 ? timeoutMs : undefined
 }

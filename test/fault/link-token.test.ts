@@ -66,6 +66,16 @@ describe.skipIf(process.getuid?.() !== 0)("the link token (needs root: its file 
     expect(await new LinkToken(path).look()).toBe('free')
   })
 
+  it('a token that is given back while it is being taken is not kept', async () => {
+    const token = new LinkToken(path)
+    const taking = token.take()
+    token.free()
+    expect(await taking).toBe(false)
+    expect([token.fd, token.fault, await token.look()]).toEqual([undefined, null, 'free'])
+    expect(await token.take()).toBe(true)
+    token.free()
+  })
+
   it('of two processes one has it; SIGKILL frees it', async () => {
     const [first] = await hold()
     expect(first.said).toMatch(/^mine/)

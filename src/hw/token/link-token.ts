@@ -37,6 +37,8 @@ export class LinkToken {
   #fd: number | undefined
   #fault: Fault | null = null
   #taking: Promise<boolean> | undefined
+  /** Counts the calls of `free`: a taking that was under way then is given back. */
+  #frees = 0
 
   /** Nothing is opened yet. The file is never made and never unlinked: that is for systemd-tmpfiles alone. */
   constructor(path: string, { flock = FLOCK, flockAtMostMs = FLOCK_AT_MOST_MS }: LinkTokenOptions = {}) {
@@ -64,8 +66,12 @@ export class LinkToken {
     return this.#taking
   }
 
-  /** Gives the token back; free only when no child that was given the descriptor lives any more. */
+  /**
+   * Gives the token back, also one that is just being taken (`take` resolves with false then). The lock is gone only when no
+   * child that was given the descriptor lives any more.
+   */
   free(): void {
+    this.#frees++
     if (this.#fd !== undefined) closeSync(this.#fd)
     this.#fd = undefined
   }
@@ -87,7 +93,8 @@ export class LinkToken {
     if (this.#fd !== undefined) return (await this.look()) === 'mine'
     const fd = this.#doubting(undefined, () => openToken(this.path))
     if (fd === undefined) return false
-    const isHeld = await this.#lock(fd)
+    const frees = this.#frees
+    const isHeld = (await this.#lock(fd)) && frees === this.#frees
     if (isHeld) this.#fd = fd
     else closeSync(fd)
     return isHeld

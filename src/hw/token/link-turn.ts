@@ -15,6 +15,7 @@ import type { Log } from '../../base/log.js'
 import { GuardClient } from '../protocol/guard-client.js'
 import { GUARD_SOCKET } from '../protocol/messages.js'
 import type { DoorWord, LinkWord, VehicleWord } from '../protocol/messages.js'
+import { GuardNews } from './guard-news.js'
 import type { LinkToken, TokenLook } from './link-token.js'
 
 /** Longest that a permit outlives who made it: its lease of 3 s, and what the kernel's clock ticks by (ms). */
@@ -34,9 +35,6 @@ const GIVE_WAY_MS = 4500
 
 /** After giving way the token is left to the guard for so long, if it does not take it before (ms). */
 const LEFT_TO_GUARD_MS = 2000
-
-/** A guard that starts together with the station may come so much later before its absence is told (ms). */
-const ABSENT_AFTER_MS = 5000
 
 /** The file that the guard makes in its run_dir before its first permit of a boot. */
 const PERMITTED_ONCE = 'permitted-once'
@@ -79,6 +77,7 @@ export class LinkTurn {
   readonly #options: LinkTurnOptions
   readonly #token: LinkToken
   readonly #log: Log
+  readonly #news: GuardNews
   #state: State = 'waiting'
   #looked: TokenLook | 'none' = 'none'
   #waitingFor: string | null = 'the station starts'
@@ -94,14 +93,13 @@ export class LinkTurn {
   #askedMs = -Infinity
   /** Until then the token is the guard's to take; Infinity ended by seeing that it did. */
   #leftUntilMs = -Infinity
-  #absentSinceMs: number | null = performance.now()
-  #toldDoor: DoorWord | null = null
   #toldFault: string | null = null
 
   constructor(options: LinkTurnOptions) {
     this.#options = options
     this.#token = options.token
     this.#log = options.log
+    this.#news = new GuardNews(options.log, performance.now())
   }
 
   /** Resolves when the links are opened, or it is known that they have to wait; then it goes on by itself. */
@@ -269,7 +267,7 @@ export class LinkTurn {
   async #check(): Promise<void> {
     const look = await this.#token.look()
     this.#looked = look
-    this.#tellAbsence()
+    this.#news.tellAbsence(performance.now())
     if (look === 'mine') this.#toldFault = null
     else this.#tellFault()
     // A file that is missing nobody else can lock either: recording goes on.
@@ -346,22 +344,9 @@ export class LinkTurn {
 
   #heardOfGuard(): void {
     const { guard, door } = this.status
-    if (guard === 'present') this.#absentSinceMs = null
-    else this.#absentSinceMs ??= performance.now() - ABSENT_AFTER_MS
-    if (door !== null && door.state !== this.#toldDoor)
-      this.#log.info(`the guard: ${door.state}: ${door.reason}`)
-    if (door !== null) this.#toldDoor = door.state
-    this.#tellAbsence()
+    if (guard !== 'none') this.#news.heard(guard, door, performance.now())
     this.#options.onChange()
     this.#wake()
-  }
-
-  /** Once for each absence; at the start not before it had time to come. */
-  #tellAbsence(): void {
-    if (this.#absentSinceMs === null || performance.now() - this.#absentSinceMs < ABSENT_AFTER_MS) return
-    this.#absentSinceMs = Infinity
-    this.#toldDoor = null
-    this.#log.warn('the guard is absent: no uplink is opened, and nothing watches that they stay shut')
   }
 }
 
