@@ -158,6 +158,8 @@ describe.skipIf(process.getuid?.() !== 0)(
       const token = new LinkToken(join(dir, 'token'))
       expect(await guard.askToGiveWay()).toBe('gave way')
       expect([guard.link, guard.vehicle]).toEqual(['closed', 'none'])
+      // A guard that takes its time finds it still free.
+      await pause(600)
       expect(openTerminals(station)).toEqual([])
       expect(await token.take()).toBe(true)
       expect(shown(station, before.flight!)).toMatch(/gave way/)

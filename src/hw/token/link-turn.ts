@@ -66,6 +66,9 @@ export interface TurnStatus {
   waitingFor: string | null
 }
 
+/** Why the links wait after giving way. */
+const LEFT = 'the link token is left to the guard, which asked for it'
+
 type State = 'unguarded' | 'waiting' | 'lease' | 'open'
 
 interface Request {
@@ -91,7 +94,7 @@ export class LinkTurn {
   #verified = false
   /** When the guard's last answer came; Infinity while one is awaited. */
   #askedMs = -Infinity
-  /** Until then the token is the guard's to take; Infinity ended by seeing that it did. */
+  /** Until then the token is the guard's to take, unless it is seen that it did. */
   #leftUntilMs = -Infinity
   #toldFault: string | null = null
 
@@ -214,19 +217,24 @@ export class LinkTurn {
   async #tryToTake(): Promise<void> {
     const look = await this.#token.look()
     this.#looked = look
-    if (look === 'other') this.#leftUntilMs = -Infinity
     if (look === 'doubt') return this.#doubt()
-    this.#toldFault = null
-    if (look === 'other')
-      return this.#wait('the guard holds the link token: it permits an uplink, or shuts it')
-    if (performance.now() < this.#leftUntilMs)
-      return this.#wait('the link token is left to the guard, which asked for it')
-    if (!(await this.#token.take())) return this.#token.fault === null ? undefined : this.#doubt()
+    if (look === 'other') return this.#seeOther()
+    if (performance.now() < this.#leftUntilMs) return this.#wait(LEFT)
+    if (!(await this.#token.take())) return this.#token.fault === null ? this.#seeOther() : this.#doubt()
     this.#takenMs = performance.now()
     this.#looked = 'mine'
+    this.#toldFault = null
     this.#verified = false
     this.#enter('lease')
     this.#tryToOpen()
+  }
+
+  /** It was left to the guard long enough: the guard has it, or had it. */
+  #seeOther(): void {
+    this.#looked = 'other'
+    this.#leftUntilMs = -Infinity
+    this.#toldFault = null
+    this.#wait('the guard holds the link token: it permits an uplink, or shuts it')
   }
 
   #tryToOpen(): void {
@@ -298,7 +306,7 @@ export class LinkTurn {
     this.#looked = 'free'
     this.#leftUntilMs = performance.now() + LEFT_TO_GUARD_MS
     this.#enter('waiting')
-    this.#wait('the link token is left to the guard, which asked for it')
+    this.#wait(LEFT)
     request.answer('gave way')
   }
 

@@ -1,0 +1,70 @@
+/**
+ * The station's turn where nobody says beforehand who holds the token: in a pid namespace the kernel's list of locks is empty, and
+ * only taking the token tells. The links stay closed until it is taken, whatever a look says.
+ */
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { LinkToken } from '../../src/hw/token/link-token.js'
+import { LinkTurn } from '../../src/hw/token/link-turn.js'
+import { temporaryFolder } from '../support/temporary-folder.js'
+
+const dir = temporaryFolder('link-turn')
+const path = join(dir, 'token')
+const flock = join(dir, 'flock')
+const tries = join(dir, 'tries')
+
+let did: string[]
+let turn: LinkTurn
+
+beforeEach(() => {
+  did = []
+  mkdirSync(join(dir, 'guard'), { recursive: true })
+  writeFileSync(path, '', { mode: 0o640 })
+  turn = new LinkTurn({
+    token: new LinkToken(path, { flock }),
+    guardDir: join(dir, 'guard'),
+    log: { info: () => {}, warn: () => {}, error: (text) => void did.push(text.split(' ', 1)[0]!) },
+    vehicle: () => 'none',
+    open: () => void did.push('open'),
+    close: async () => did.push('close') > 0,
+    onChange: () => {},
+  })
+})
+
+afterEach(async () => {
+  await turn.halt()
+  turn.end()
+  rmSync(tries, { force: true })
+})
+
+/** A flock that ends like this until it was tried three times, then is the real one; each try is a line. */
+function flockThat(ends: string): void {
+  const script = `#!/bin/sh\necho >>${tries}\n[ $(wc -l <${tries}) -gt 3 ] || ${ends}\nexec /usr/bin/flock "$@"\n`
+  writeFileSync(flock, script, { mode: 0o755 })
+}
+
+const root = test.skipIf(process.getuid?.() !== 0)
+
+root(
+  'a token that looks free and cannot be taken is tried again, and nothing is opened before (needs root)',
+  async () => {
+    flockThat('exit 1')
+    await turn.start()
+    expect([did, turn.status.waitingFor === null]).toEqual([[], false])
+    await until(() => did.length > 0)
+    expect([did, turn.status.token]).toEqual([['open'], 'mine'])
+  },
+)
+
+root('a flock that fails is told once, and nothing is opened before it works (needs root)', async () => {
+  flockThat('exit 71')
+  await turn.start()
+  expect([did, turn.status.token]).toEqual([['GL-TOKEN-03'], 'doubt'])
+  await until(() => did.length > 1)
+  expect(did).toEqual(['GL-TOKEN-03', 'open'])
+})
+
+async function until(done: () => boolean): Promise<void> {
+  while (!done()) await new Promise((resolve) => setTimeout(resolve, 10))
+}
