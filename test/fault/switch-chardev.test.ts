@@ -92,7 +92,7 @@ describe.each([1, 2] as const)('libgpiod %d', (major) => {
     const watched = await open()
     await watched.until(isAt('permit'))
     gpio.flag('hang.gpioget', true)
-    expect((await watched.until(isAt('doubt'))).reason).toBe('gpioget has told no levels for 2000 ms')
+    expect((await watched.until(isAt('doubt'))).reason).toBe('gpioget has told no level for 4000 ms')
     gpio.flag('hang.gpioget', false)
     await watched.until(isAt('permit'))
   })

@@ -97,7 +97,7 @@ case $tool in
     done
     ;;
   gpioset)
-    for each in "$@"; do echo "${each#*=}" >"$dir/out.${each%=*}"; done
+    for each in "$@"; do echo "${each#*=}" >"$dir/new.$$" && mv "$dir/new.$$" "$dir/out.${each%=*}"; done
     case "$FAKE_MAJOR $mode$toggle" in
       "1 exit" | "2 0") exit 0 ;;
       "1 signal" | "2 ") exec sleep 1000 ;;

@@ -17,14 +17,19 @@ export type Level = 0 | 1
 export interface OutputLine {
   /** Whether the line goes low when this process dies. */
   readonly fallsWithUs: boolean
-  /** False: the last level has not been taken yet, the holder hangs or is gone. */
+  /**
+   * False: refused, since the last level is still being driven. None ever waits in the pipe: a holder that is slow would go on
+   * with them after this process's death.
+   */
   drive(level: Level): boolean
   /** Low, then let go. */
   stop(): Promise<void>
 }
 
 export interface OutputOptions {
-  /** A level was driven; only of 0 is it known that it was. */
+  /** Low is driven twice, so that it is known whether it could be. */
+  isConfirmed: boolean
+  /** A level was driven; of 1, and of what is not confirmed, it is not known whether it could be. */
   onDriven?: (level: Level, isDriven: boolean) => void
   /** The holder is gone; why. */
   onEnd: (why: string) => void
@@ -54,26 +59,36 @@ export async function openOutputLine(
 async function openHeldOutput(label: string, offset: number, options: OutputOptions): Promise<OutputLine> {
   const tools = await findGpiod()
   const chip = pickChip(tools.chips, label, [offset])
+  let isBusy = false
   const child = startChild({
-    script: holder(holdCommand(tools, chip, offset), setCommand(tools, chip, offset)),
+    script: holder(holdCommand(tools, chip, offset), setCommand(tools, chip, offset), options.isConfirmed),
     fate: 'sees us end',
     onLine(line) {
       const said = /^([01]) (\d+)$/.exec(line)
+      isBusy = false
       if (said !== null) options.onDriven?.(said[1] === '1' ? 1 : 0, said[2] === '0')
     },
     onEnd: options.onEnd,
     onComplaint: options.onComplaint,
   })
-  child.write('0')
+  const drive = (level: Level) => {
+    if (isBusy) return false
+    isBusy = child.write(String(level))
+    return isBusy
+  }
+  drive(0)
   return {
     fallsWithUs: true,
-    drive: (level) => child.write(String(level)),
+    drive,
     stop: () => child.close(CLOSE_TIMEOUT_MS),
   }
 }
 
+/** Drives low once before holding it, for the exit code. */
+const CONFIRM = `if [ "$1" = 0 ]; then set_once 0 </dev/null; status=$?; fi`
+
 /** Ignores SIGTERM, so that systemd's end of the guard, which goes to all of its processes, leaves the time to drive low. */
-function holder(hold: string, set: string): string {
+function holder(hold: string, set: string, isConfirmed: boolean): string {
   return `
 trap '' TERM HUP INT
 held=
@@ -88,7 +103,7 @@ release() {
 put() {
   release
   status=0
-  if [ "$1" = 0 ]; then set_once 0 </dev/null; status=$?; fi
+${isConfirmed ? CONFIRM : ''}
   hold "$1" </dev/null >/dev/null &
   held=$!
   echo "$1 $status"

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline'
 import { toolEnvironment } from './gpiod-tools.js'
 
 export interface SupervisedChild {
-  /** Writes a line; false: what was written before has not been taken yet, or it is gone. */
+  /** Writes a line; false: it is gone. */
   write(line: string): boolean
   /** SIGKILL to the group: the tools hold nothing that a signal could save, and one that hangs would not hear another. */
   end(): Promise<void>
@@ -69,8 +69,10 @@ export function startChild({ script, fate, onLine, onEnd, onComplaint }: ChildOp
     }
   }
   return {
-    write: (line) =>
-      child.stdin.writable && child.stdin.write(`${line}\n`) && child.stdin.writableLength === 0,
+    write(line) {
+      if (child.stdin.writable) child.stdin.write(`${line}\n`)
+      return child.stdin.writable
+    },
     async end() {
       isWanted = false
       kill()

@@ -18,8 +18,8 @@ export interface Lamp {
 /** Dark ticks before another code begins, so that nobody counts flashes of two codes together. */
 const PAUSE_TICKS = 4
 
-/** Ticks that the holder of the line may be behind before another takes its place. */
-const MAX_BEHIND_TICKS = 8
+/** Ticks in a row that the holder of the line may refuse before another takes its place: 5 s, on a card that stalls. */
+const MAX_BEHIND_TICKS = 20
 
 /** Pause before a lamp that failed is tried again (ms). */
 const RETRY_MS = 10_000
@@ -77,8 +77,10 @@ class BlinkingLamp implements Lamp {
     this.#tick++
     if (level === this.#level || this.#line === undefined) return
     try {
-      this.#level = level
-      this.#behindTicks = this.#line.drive(level) ? 0 : this.#behindTicks + 1
+      if (this.#line.drive(level)) {
+        this.#level = level
+        this.#behindTicks = 0
+      } else this.#behindTicks++
     } catch (error) {
       this.#fail(String(error))
     }
@@ -88,6 +90,7 @@ class BlinkingLamp implements Lamp {
   async #open(): Promise<void> {
     try {
       this.#line = await openOutputLine(this.#configuration, this.#offset, {
+        isConfirmed: false,
         onEnd: (why) => this.#fail(why),
         onComplaint: (line) => this.#tell(line),
       })

@@ -8,14 +8,14 @@ import type { Log } from '../../base/log.js'
 import { openOutputLine, type Level, type OutputLine } from '../gpio/output-line.js'
 
 export interface Relay {
-  /** Energised: the uplink is powered. Errors: `Fault` GL-RELAY-02 when it is not known to be done within 2 s. */
+  /** Energised: the uplink is powered. Errors: `Fault` GL-RELAY-02 when it is not known to be done within 4 s. */
   set(energised: boolean): Promise<void>
   /** Released, then the line is let go. */
   stop(): Promise<void>
 }
 
 /** What driving a line takes at most, three processes on a card that stalls (ms). */
-const DRIVE_TIMEOUT_MS = 2000
+const DRIVE_TIMEOUT_MS = 4000
 
 const NO_RELAY: Relay = { set: () => Promise.resolve(), stop: () => Promise.resolve() }
 
@@ -84,6 +84,7 @@ class DrivenRelay implements Relay {
 
   async #open(): Promise<OutputLine> {
     const line = await openOutputLine(this.#configuration, this.#offset, {
+      isConfirmed: true,
       onDriven: (level, isDriven) => this.#driven(level, isDriven),
       onEnd: (why) => this.#lost(why),
       onComplaint: (why) => this.#log.warn(`relay: ${why}`),

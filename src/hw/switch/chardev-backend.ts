@@ -1,19 +1,19 @@
 /**
- * Character device backend: libgpiod's tools as supervised children.
+ * Character device backend: libgpiod's tools as supervised children, one for each line.
  *
- *     one child:  gpioget ──exec──▶ gpiomon        each re-reading replaces it by a new one
- *                 levels            edges
+ *     permit  gpioget─▶gpiomon ┄┄┄┄┄┄┄┄┄┄ gpioget─▶gpiomon ┄┄┄┄┄     one child: it reads the level and becomes the
+ *     shut    ┄┄┄┄┄┄┄┄┄┄ gpioget─▶gpiomon ┄┄┄┄┄┄┄┄┄┄ gpioget─▶       monitor, until another takes its place
  *
- * Why so: `gpiomon` holds its lines exclusively and tells edges only, so the levels can be read only while no monitor runs;
- * edges alone are no reading (one that was lost would never be made good). Polling `gpioget` alone would need ten processes a
- * second to see SHUT within 100 ms. So a child reads the levels and becomes the monitor (one shell, no detour through this
- * process, so that the time in which nobody looks is that of one exec), and is replaced every 2 s, every 500 ms when the
- * switch is anything but plainly SHUT: an edge that fell between them is seen at the next levels. The backend needs not be told
- * that the door is permitted: it is so in PERMIT only.
+ * Why so: `gpiomon` holds its line exclusively and tells edges only, so a level can be read only while its line has no monitor;
+ * and edges alone are no reading (one that was lost would never be made good). So the children take turns: each is replaced every
+ * 2 s, every 500 ms when the switch is anything but plainly SHUT. While one is replaced nobody looks at its line, but in antivalent
+ * wiring the other line is watched, and no turn of the switch leaves that one as it is. In single wiring an edge in that moment (the
+ * start of a program) is seen at the next level. Polling alone would need ten processes a second to see SHUT within 100 ms. The
+ * backend needs not be told that the door is permitted: it is so in PERMIT only.
  */
 import type { SwitchConfiguration } from '../../base/configuration.js'
 import { Fault } from '../../base/fault.js'
-import { pickChip } from '../gpio/chip.js'
+import { pickChip, type GpioChip } from '../gpio/chip.js'
 import {
   findGpiod,
   getCommand,
@@ -27,8 +27,8 @@ import { RETRY_MS, RE_READ_MS, SHUT_RE_READ_MS, type Backend, type BackendOption
 import { positionOf } from './position-filter.js'
 import type { Circuit, Contacts } from './reading.js'
 
-/** A child that has not told the levels by then hangs (ms); with the pause before it that is half of what a reading lasts. */
-const LEVELS_TIMEOUT_MS = 2000
+/** A child that has not told its level by then hangs (ms): known before its line's last level, 500 ms older, is no reading any more. */
+const LEVELS_TIMEOUT_MS = 4000
 
 /** Opens the lines, and resolves with the first levels or the first trouble. Errors: `Fault` GL-SWITCH-02, -03. */
 export async function openChardev(
@@ -58,9 +58,15 @@ class ChardevBackend implements Backend {
   readonly #configuration: SwitchConfiguration
   readonly #options: BackendOptions
   readonly #tools: GpiodTools
-  #lines: GpioLines
-  #child: SupervisedChild | undefined
-  #contacts: Contacts | undefined
+  readonly #offsets: readonly number[]
+  #chip: GpioChip
+  /** By line: permit, and where there are two, shut. */
+  #children: (SupervisedChild | undefined)[] = []
+  #circuits: (Circuit | undefined)[] = []
+  /** The line whose child has not told its level yet. */
+  #reading: number | undefined
+  /** The line whose turn is next. */
+  #next = 0
   #timer: NodeJS.Timeout | undefined
   #dueMs = Infinity
   /** The replacement of a child under way. */
@@ -72,21 +78,22 @@ class ChardevBackend implements Backend {
     configuration: SwitchConfiguration,
     options: BackendOptions,
     tools: GpiodTools,
-    lines: GpioLines,
+    { chip, offsets }: GpioLines,
   ) {
     this.#configuration = configuration
     this.#options = options
     this.#tools = tools
-    this.#lines = lines
-    const which = `line${lines.offsets.length > 1 ? 's' : ''} ${lines.offsets.join(' and ')}`
-    this.name = `chardev: libgpiod ${tools.version}, ${lines.chip.label}, ${which}`
+    this.#chip = chip
+    this.#offsets = offsets
+    const which = `line${offsets.length > 1 ? 's' : ''} ${offsets.join(' and ')}`
+    this.name = `chardev: libgpiod ${tools.version}, ${chip.label}, ${which}`
   }
 
   async start(): Promise<void> {
     const first = new Promise<void>((resolve) => {
       this.#onFirst = resolve
     })
-    this.#renew()
+    this.#takeTurn()
     await first
   }
 
@@ -94,81 +101,103 @@ class ChardevBackend implements Backend {
     this.#isStopped = true
     clearTimeout(this.#timer)
     await this.#change
-    await this.#child?.end()
+    await this.#endAll()
   }
 
-  /** The next child in place of this one. */
-  #renew(): void {
+  /** Another child in place of the one whose turn it is. */
+  #takeTurn(): void {
+    const index = this.#next
+    this.#next = (index + 1) % this.#offsets.length
     this.#change = this.#change.then(async () => {
-      await this.#child?.end()
-      this.#child = undefined
-      if (!this.#isStopped) this.#start()
+      await this.#children[index]?.end()
+      if (!this.#isStopped) this.#start(index)
     })
   }
 
-  #start(): void {
-    this.#contacts = undefined
+  #start(index: number): void {
+    const line = { chip: this.#chip, offsets: this.#offsets.slice(index, index + 1) }
     const words = (command: string[]) => command.map(quoted).join(' ')
-    const get = words(getCommand(this.#tools, this.#lines))
-    const monitor = words(monitorCommand(this.#tools, this.#lines))
     const child = startChild({
-      script: `${get} && exec ${monitor}`,
+      script: `${words(getCommand(this.#tools, line))} && exec ${words(monitorCommand(this.#tools, line))}`,
       fate: 'ends with us',
-      onLine: (line) => {
-        if (this.#child === child) this.#take(line)
+      onLine: (text) => {
+        if (this.#children[index] === child) this.#take(index, text)
       },
       onEnd: (why) => this.#fail(why),
     })
-    this.#child = child
-    this.#after(LEVELS_TIMEOUT_MS, () => this.#fail(`gpioget has told no levels for ${LEVELS_TIMEOUT_MS} ms`))
+    this.#children[index] = child
+    this.#reading = index
+    this.#after(LEVELS_TIMEOUT_MS, () => this.#fail(`gpioget has told no level for ${LEVELS_TIMEOUT_MS} ms`))
   }
 
-  /** A line of the child's: the levels first, then edges. */
-  #take(line: string): void {
-    const known = this.#contacts
-    if (known === undefined) {
-      const levels = /^[01](?: [01])?$/.test(line) ? line.split(' ') : []
-      if (levels.length !== this.#lines.offsets.length) return this.#fail(`gpioget says ${brief(line)}`)
-      const [permit, shut] = levels.map(circuitOf)
-      return this.#sample({ permit: permit ?? null, shut: shut ?? null }, Infinity)
-    }
-    const edge = /^(\d+) ([012])$/.exec(line)
-    const index = edge === null ? -1 : this.#lines.offsets.indexOf(Number(edge[1]))
-    if (edge === null || index < 0) return this.#fail(`gpiomon says ${brief(line)}`)
-    const contact = index === 0 ? 'permit' : 'shut'
-    const circuit: Circuit = edge[2] === '1' ? 'open' : 'closed'
+  /** What a child says: its level first, then edges. */
+  #take(index: number, text: string): void {
+    if (this.#reading !== index) return this.#takeEdge(index, text)
+    if (text !== '0' && text !== '1') return this.#fail(`gpioget says ${brief(text)}`)
+    this.#reading = undefined
+    const isNews = this.#circuits[index] !== circuitOf(text)
+    this.#circuits[index] = circuitOf(text)
+    if (!this.#circuits.includes(undefined) && this.#circuits.length === this.#offsets.length) this.#sample()
+    // Where the monitors have missed something the other line may be another as well.
+    this.#nextTurnIn(isNews ? 0 : this.#pauseMs())
+  }
+
+  #takeEdge(index: number, text: string): void {
+    const edge = /^(\d+) ([012])$/.exec(text)
+    if (Number(edge?.[1]) !== this.#offsets[index]) return this.#fail(`gpiomon says ${brief(text)}`)
+    const circuit: Circuit = edge?.[2] === '1' ? 'open' : 'closed'
     // Two edges the same way: the one between them was lost, and the line was there for a moment.
-    if (known[contact] === circuit)
-      this.#sample({ ...known, [contact]: circuit === 'open' ? 'closed' : 'open' }, this.#dueMs)
-    this.#sample({ ...known, [contact]: circuit }, this.#dueMs)
+    if (this.#circuits[index] === circuit) {
+      this.#circuits[index] = circuit === 'open' ? 'closed' : 'open'
+      this.#sample()
+    }
+    this.#circuits[index] = circuit
+    this.#sample()
+    if (this.#reading === undefined)
+      this.#nextTurnIn(Math.min(this.#pauseMs(), Math.max(0, this.#dueMs - performance.now())))
   }
 
-  #sample(contacts: Contacts, dueMs: number): void {
-    this.#contacts = contacts
-    this.#options.listener.sample(contacts)
-    const isShut = positionOf(contacts, this.#configuration.wiring) === 'shut'
-    const pauseMs = Math.min(isShut ? SHUT_RE_READ_MS : RE_READ_MS, Math.max(0, dueMs - performance.now()))
-    this.#after(pauseMs, () => this.#renew())
+  #sample(): void {
+    this.#options.listener.sample(this.#contacts())
     this.#onFirst()
+  }
+
+  #contacts(): Contacts {
+    const [permit, shut] = this.#circuits
+    return { permit: permit ?? null, shut: shut ?? null }
+  }
+
+  #pauseMs(): number {
+    const isShut = positionOf(this.#contacts(), this.#configuration.wiring) === 'shut'
+    return (isShut ? SHUT_RE_READ_MS : RE_READ_MS) / this.#offsets.length
+  }
+
+  #nextTurnIn(pauseMs: number): void {
+    this.#after(pauseMs, () => this.#takeTurn())
   }
 
   #fail(why: string): void {
     if (this.#isStopped) return
-    void this.#child?.end()
+    this.#change = this.#change.then(() => this.#endAll())
+    this.#circuits = []
+    this.#reading = undefined
     this.#options.listener.trouble(why)
     this.#onFirst()
     this.#after(RETRY_MS, () => void this.#retry())
+  }
+
+  async #endAll(): Promise<void> {
+    const children = this.#children
+    this.#children = []
+    await Promise.all(children.map((child) => child?.end()))
   }
 
   /** The chip may have another number by now, or be gone. */
   async #retry(): Promise<void> {
     try {
       const { chips } = await findGpiod()
-      this.#lines = {
-        ...this.#lines,
-        chip: pickChip(chips, this.#lines.chip.label, this.#lines.offsets),
-      }
-      if (!this.#isStopped) this.#renew()
+      this.#chip = pickChip(chips, this.#chip.label, this.#offsets)
+      if (!this.#isStopped) this.#takeTurn()
     } catch (error) {
       if (!(error instanceof Fault)) throw error
       this.#fail(error.found)
