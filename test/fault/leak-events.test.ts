@@ -72,7 +72,7 @@ describe.skipIf(reason !== null)(`while the door is shut${skipped}`, () => {
   })
 
   /** All that was sent on a covered uplink from here on; nothing of it may arrive. */
-  async function nothingOf(row: string, sent: number): Promise<void> {
+  async function expectNothingOf(row: string, sent: number): Promise<void> {
     const arrived = await lab.net.capture.take()
     table.add(row, 'shut', sent, arrived.total)
     expect({ row, sent: sent > 0, arrived: arrived.total, frames: arrived.frames }).toEqual({
@@ -92,7 +92,7 @@ describe.skipIf(reason !== null)(`while the door is shut${skipped}`, () => {
   }
 
   /** Sends IP and raw frames on `name` as fast as it can while `change` makes that device; only raw ones may get out. */
-  async function whileMaking(
+  async function expectNoIpWhile(
     row: string,
     name: string,
     via: number,
@@ -117,7 +117,7 @@ describe.skipIf(reason !== null)(`while the door is shut${skipped}`, () => {
       row,
       ip: 0,
     })
-    await nothingOf(
+    await expectNothingOf(
       `${row}: everything, when it is covered`,
       sum(await lab.force(ALL_ROWS, FRAMES, { number: via, name })),
     )
@@ -128,7 +128,7 @@ describe.skipIf(reason !== null)(`while the door is shut${skipped}`, () => {
     async () => {
       await lab.open()
       for (let i = 0; i < APPEARANCES; i++) {
-        await whileMaking('a device that appears', 'up1', 1, () => lab.net.addUplink(1).catch(takenDown))
+        await expectNoIpWhile('a device that appears', 'up1', 1, () => lab.net.addUplink(1).catch(takenDown))
         await lab.net.station.run('ip', 'link', 'delete', 'up1')
       }
     },
@@ -154,16 +154,16 @@ describe.skipIf(reason !== null)(`while the door is shut${skipped}`, () => {
 
   test('one that is deleted and made again, or gets another name, neither', async () => {
     await lab.open()
-    await whileMaking('one deleted and re-made', 'up0', 0, async () => {
+    await expectNoIpWhile('one deleted and re-made', 'up0', 0, async () => {
       await lab.net.station.run('ip', 'link', 'delete', 'up0')
       await lab.net.addUplink().catch(takenDown)
     })
-    await whileMaking('one renamed', 'tether0', 0, async () => {
+    await expectNoIpWhile('one renamed', 'tether0', 0, async () => {
       await lab.net.station.shell(
         'ip link set up0 down; ip link set up0 name tether0; ip link set tether0 up',
       )
     })
-    await whileMaking('one renamed while it is up', 'wwan0', 0, async () => {
+    await expectNoIpWhile('one renamed while it is up', 'wwan0', 0, async () => {
       await lab.net.station.shell('ip link set tether0 up; ip link set tether0 name wwan0')
     })
   })
@@ -186,7 +186,7 @@ describe.skipIf(reason !== null)(`while the door is shut${skipped}`, () => {
         `nft flush ruleset ${FLUSHES} times, link taken up by force: ${rawFrames(arrived)} raw frames of a covered uplink left`,
       )
       expect({ ip: ipFrames(arrived), kinds: arrived.kinds }).toMatchObject({ ip: 0 })
-      await nothingOf('after nft flush ruleset: everything', sum(await lab.force(ALL_ROWS, FRAMES)))
+      await expectNothingOf('after nft flush ruleset: everything', sum(await lab.force(ALL_ROWS, FRAMES)))
     },
     SOAK_TIMEOUT_MS,
   )
@@ -205,7 +205,7 @@ describe.skipIf(reason !== null)(`while the door is shut${skipped}`, () => {
     expect(backlog).toBeGreaterThan(20)
     expect(until.lastMs!).toBeLessThanOrEqual(span.toMs)
     await lab.net.dress()
-    await nothingOf('a slow uplink with a full queue', queued + sum(await lab.force(ALL_ROWS, FRAMES)))
+    await expectNothingOf('a slow uplink with a full queue', queued + sum(await lab.force(ALL_ROWS, FRAMES)))
   })
 
   test('a macvlan on an uplink and a tun device are uplinks like any other', async () => {
@@ -227,7 +227,10 @@ describe.skipIf(reason !== null)(`while the door is shut${skipped}`, () => {
     await capture.take()
     await lab.net.dress()
     await station.ip('link set mv0 up\nlink set tun0 up')
-    await nothingOf('a macvlan on an uplink', sum(await lab.sendAll(onMacvlan, FRAMES, { device: 'mv0' })))
+    await expectNothingOf(
+      'a macvlan on an uplink',
+      sum(await lab.sendAll(onMacvlan, FRAMES, { device: 'mv0' })),
+    )
     await station.ip('link set tun0 up\naddress replace 198.18.9.2/24 dev tun0')
     const sent = sum(await lab.sendAll(['to'], FRAMES, toTun))
     const seen = await tunSeen()
