@@ -5,7 +5,7 @@
 import { spawnSync } from 'node:child_process'
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Resident } from '../support/lab/resident.js'
-import { ALL_ROWS, LeakLab, ipFrames, rawFrames } from '../support/leak-lab.js'
+import { ALL_ROWS, IP_ROWS, LeakLab, ipFrames, rawFrames } from '../support/leak-lab.js'
 import type { SentRows } from '../support/leak-lab.js'
 import { LeakTable, percentiles } from '../support/leak-table.js'
 import { LOCAL_MAC, whyNoNetworkLab } from '../support/network-lab.js'
@@ -150,6 +150,33 @@ describe.skipIf(reason !== null)(`while the door is shut${skipped}`, () => {
       }
     },
     SOAK_TIMEOUT_MS,
+  )
+
+  test.each([
+    ['SIGKILL', 'guard killed'],
+    ['SIGSTOP', 'guard stopped'],
+  ] as const)(
+    'a device that appears after the guard got %s sends no IP and no ARP',
+    async (signal, column) => {
+      const { station, capture } = lab.net
+      await lab.open()
+      await lab.shut()
+      lab.driver.signal(signal)
+      // The twin goes with its owner; what is left is the base alone, for nobody covers a new device or takes it down.
+      const tables = () => station.run('nft', 'list', 'tables')
+      if (signal === 'SIGKILL') await expect.poll(tables).not.toContain('twin')
+      await capture.take()
+      await lab.net.addUplink(1)
+      const sent = await lab.sendAll(IP_ROWS, FRAMES, { device: 'up1', via: 1 })
+      const arrived = await capture.take()
+      const row = 'a device that appears: IP and ARP'
+      table.add(row, column, sum(sent), ipFrames(arrived))
+      expect({ sent: sum(sent) > 0, arrived: arrived.total, frames: arrived.frames }).toEqual({
+        sent: true,
+        arrived: 0,
+        frames: [],
+      })
+    },
   )
 
   test('one that is deleted and made again, or gets another name, neither', async () => {
