@@ -114,22 +114,30 @@ describe.skipIf(reason !== null)(`a shut door${skipped}`, () => {
   )
 
   test.each([
-    ['at once', false],
-    ['by a program that was killed', true],
-  ])(
+    ['on a link taken up by force', (): Promise<void> => lab.net.dress()],
+    ['on a link that is down', (): Promise<void> => Promise.resolve()],
+  ] as const)(
     'what was written to a connection while shut, %s, does not leave at the next opening',
-    async (_, isKilled) => {
+    async (_, prepare) => {
       await lab.open()
-      await opened()
-      await lab.shut()
-      await lab.net.capture.take()
-      const { queued } = await lab.sendAll(['queued'], FRAMES)
-      if (isKilled) await lab.restartTraffic()
-      expect((await lab.net.capture.take()).total).toBe(0)
-      await lab.permit()
-      await lab.untilQueuesAreEmpty()
-      const { marks } = await lab.net.capture.take()
-      expect({ sent: queued, arrived: marks['queued'] ?? 0 }).toEqual({ sent: queued, arrived: 0 })
+      for (const isProgramKilled of [false, true]) {
+        await opened()
+        await lab.shut()
+        await prepare()
+        await lab.net.capture.take()
+        const { queued } = await lab.sendAll(['queued'], FRAMES)
+        if (isProgramKilled) await lab.restartTraffic()
+        expect((await lab.net.capture.take()).total).toBe(0)
+        await lab.permit()
+        await lab.untilQueuesAreEmpty()
+        const { marks } = await lab.net.capture.take()
+        expect({ isProgramKilled, wasSent: queued! > 0, arrived: marks['queued'] ?? 0 }).toEqual({
+          isProgramKilled,
+          wasSent: true,
+          arrived: 0,
+        })
+        await lab.shut()
+      }
     },
   )
 
@@ -141,13 +149,15 @@ describe.skipIf(reason !== null)(`a shut door${skipped}`, () => {
       const progress = createProgress('door cycles', CYCLES)
       const lastMs: number[] = []
       const shutMs: number[] = []
-      const all = { permitted: 0, sent: 0 }
+      const all = { permitted: 0, sent: 0, queued: 0 }
       await lab.open()
       for (let cycle = 0; cycle < CYCLES; cycle++) {
         await opened()
         await lab.hammer(FAST_ROWS, HAMMER_MS)
-        await lab.net.capture.take()
-        all.permitted += (await lab.net.capture.least(10)).total
+        const opening = await lab.net.capture.take()
+        const permitted = await lab.net.capture.least(10)
+        all.permitted += permitted.total
+        all.queued += (opening.marks['queued'] ?? 0) + (permitted.marks['queued'] ?? 0)
         const span = await lab.shut()
         const until = await lab.net.capture.take()
         // What was sent before the door answered may have left; nothing may have later.
@@ -156,6 +166,7 @@ describe.skipIf(reason !== null)(`a shut door${skipped}`, () => {
         lastMs.push(Math.max(0, (until.lastMs ?? span.fromMs) - span.fromMs))
         shutMs.push(span.toMs - span.fromMs)
         const { tried } = await lab.rest()
+        await lab.sendAll(['queued'], 1)
         const rows = ALL_ROWS.filter(() => random() < 0.3)
         const sent = await lab.force(rows, 2)
         all.sent += tried + Object.values(sent).reduce((sum, each) => sum + each, 0)
@@ -164,6 +175,7 @@ describe.skipIf(reason !== null)(`a shut door${skipped}`, () => {
       }
       expect(await lab.grew()).toEqual([])
       expect(all.permitted).toBeGreaterThanOrEqual(10 * CYCLES)
+      expect(all.queued).toBe(0)
       say(
         `\n${CYCLES} cycles: ${all.permitted} frames arrived while permitted, 0 of ${all.sent} sent while shut`,
       )
