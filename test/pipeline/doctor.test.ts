@@ -162,11 +162,14 @@ describe('the view of a machine', () => {
     mkdirSync(join(root, 'etc'), { recursive: true })
     writeFileSync(join(root, 'usr', 'lib', 'os-release'), 'ID=made\n')
     spawnSync('ln', ['-s', '/usr/lib/os-release', join(root, 'etc', 'os-release')])
+    spawnSync('ln', ['-s', '/usr', join(root, 'all')])
+    spawnSync('ln', ['-s', 'all/lib', join(root, 'more')])
     spawnSync('ln', ['-s', 'loop', join(root, 'loop')])
     spawnSync('mkfifo', [join(root, 'fifo')])
     const machine = openMachine(root)
     expect(machine.text('/etc/os-release')).toBe('ID=made\n')
     expect(machine.real('/etc/os-release')).toBe('/usr/lib/os-release')
+    expect(machine.text('/more/os-release')).toBe('ID=made\n')
     expect(machine.text('/../../etc/os-release')).toBe('ID=made\n')
     expect([
       machine.text('/nothing'),
