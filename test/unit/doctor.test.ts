@@ -26,7 +26,7 @@ it('every finding that is no pass says what to do about it', async () => {
   expect(bad.filter(({ todo }) => todo === null || todo === '')).toEqual([])
 })
 
-it('it only looks: what it runs tells or lists, and rules are loaded in an empty network namespace', async () => {
+it('only looks: what it runs tells or lists, and rules are loaded in an empty network namespace', async () => {
   const made = new MadeMachine(folder)
   made.tools.set('vcgencmd bootloader_config', null).delete('vcgencmd get_throttled')
   made.configuration += '[switch]\nchip = "pinctrl-bcm2835"\n'
