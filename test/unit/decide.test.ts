@@ -245,3 +245,11 @@ it('what is told is not changed, and a word that the table does not know is a mi
   // @ts-expect-error: no such phase.
   expect(() => rowFor({ ...viewOf(state, inputs), phase: 'ajar' })).toThrow('no row of the table fits')
 })
+
+it('an override that an armed vehicle met is gone', () => {
+  const guard = guardFrom(stateIn('blocked'))
+  guard.at(0, { position: 'permit', vehicle: 'lost' })
+  guard.at(60_000, { position: 'shut' })
+  expect(guard.at(61_000, { position: 'permit', vehicle: 'armed' })).toBe('blocked | armed')
+  expect(guard.at(62_000, { vehicle: 'lost' })).toBe('blocked | lost')
+})
