@@ -21,6 +21,7 @@ import { READING_LIMIT_MS, startState } from './hw/decide/guard-state.js'
 import type { Decision, Effect, GuardInputs } from './hw/decide/guard-state.js'
 import { openDoor } from './hw/door/door.js'
 import type { Door } from './hw/door/door.js'
+import { policyOf } from './hw/door/policy.js'
 import { openLamp } from './hw/lamp/lamp.js'
 import type { Signal } from './hw/lamp/blink-code.js'
 import type { Lamp } from './hw/lamp/lamp.js'
@@ -104,6 +105,7 @@ class RunningGuard implements Guard {
   #tokenLook: TokenLook = 'doubt'
 
   // What was begun, and how it ended.
+  #asked = 0
   #answer: 'gave way' | 'refused' | 'silent' | undefined
   #permit: GuardInputs['permit'] = 'none'
   /** Counts the shuttings: what a permit or a read-back that was begun before says is void. */
@@ -125,7 +127,7 @@ class RunningGuard implements Guard {
     const step = (): void => this.#step()
     // The door first: what else fails, fails behind a shut door.
     const door = await openDoor({
-      policy: { locals: uplink.locals, ports: [] },
+      policy: policyOf(uplink),
       log,
       onForeignChange: (what) => this.#note(`changed by another program: ${what}`),
       onDevices: () => void this.#read(),
@@ -187,10 +189,15 @@ class RunningGuard implements Guard {
     const decision = decide(this.#state, this.#inputs(parts))
     this.#state = decision.state
     this.#decision = decision
-    if (decision.state.phase !== 'asking') this.#answer = undefined
+    if (decision.state.phase !== 'asking') this.#forgetAnswer()
     for (const effect of decision.effects) this.#begin(effect, parts)
     parts.lamp.show(signalOf(decision.door, parts.server))
     if (decision.door !== before?.door || decision.row !== before.row) this.#tell(decision, before)
+  }
+
+  #forgetAnswer(): void {
+    this.#asked++
+    this.#answer = undefined
   }
 
   #inputs({ switch: contacts, server, watch }: Parts): GuardInputs {
@@ -287,8 +294,11 @@ class RunningGuard implements Guard {
     if (!existsSync(path)) writeFileSync(path, '')
   }
 
+  /** What a question of before is answered says nothing to the one that is on. */
   async #ask(server: GuardServer): Promise<void> {
-    this.#answer = await server.askToGiveWay()
+    const asked = ++this.#asked
+    const answer = await server.askToGiveWay()
+    if (asked === this.#asked) this.#answer = answer
     await this.#lookAtToken()
   }
 

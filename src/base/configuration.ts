@@ -59,7 +59,7 @@ export interface Configuration {
   vault: { dir: string }
   links: LinkConfiguration[]
   switch: SwitchConfiguration
-  uplink: { locals: LocalInterface[]; relayLine: number | null }
+  uplink: { locals: LocalInterface[]; sshPort: number | null; relayLine: number | null }
   guard: { runDir: string; token: string }
 }
 
@@ -116,16 +116,20 @@ function readConfiguration(root: Table, complain: Complain): Configuration {
       wiring: read(SETTINGS.switchWiring),
       permitLine: read(SETTINGS.permitLine),
       shutLine: read(SETTINGS.shutLine),
-      lampLine: lineOrNone(read(SETTINGS.lampLine)),
+      lampLine: noneIfZero(read(SETTINGS.lampLine)),
       file: read(SETTINGS.switchFile),
     },
-    uplink: { locals: readLocals(root, complain), relayLine: lineOrNone(read(SETTINGS.relayLine)) },
+    uplink: {
+      locals: readLocals(root, complain),
+      sshPort: noneIfZero(read(SETTINGS.sshPort)),
+      relayLine: noneIfZero(read(SETTINGS.relayLine)),
+    },
     guard: { runDir: read(SETTINGS.guardRunDir), token: read(SETTINGS.guardToken) },
   }
 }
 
-function lineOrNone(line: number): number | null {
-  return line === 0 ? null : line
+function noneIfZero(value: number): number | null {
+  return value === 0 ? null : value
 }
 
 function readLocals(root: Table, complain: Complain): LocalInterface[] {

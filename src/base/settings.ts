@@ -62,6 +62,8 @@ const gpioOutput = lineSchema(outputRule)
 export const LINK_NAME = /^[a-z][a-z0-9-]{0,15}$/
 export const LINK_NAME_RULE = 'a name of 1 to 16 of a-z, 0-9 and -, beginning with a letter'
 
+const portRule = 'a TCP port, or 0 for none'
+
 export const SETTINGS = {
   stationName: setting({
     key: 'station.name',
@@ -200,6 +202,21 @@ export const SETTINGS = {
       'The only addresses that are spoken with over it: private (RFC 1918), /16 or narrower. ' +
       'What DHCP says counts for nothing.',
     example: '192.168.7.0/24',
+  }),
+  sshPort: setting({
+    key: 'uplink.ssh_port',
+    schema: v.pipe(
+      v.number(portRule),
+      v.integer(portRule),
+      v.minValue(0, portRule),
+      v.maxValue(65_535, portRule),
+    ),
+    fallback: 0,
+    unit: null,
+    doc:
+      'TCP port of an SSH server on this machine that hosts of the local subnets may reach; 0: none may. ' +
+      'Whoever logs in over it can read what that user may read.',
+    example: 22,
   }),
   relayLine: setting({
     key: 'uplink.relay_line',

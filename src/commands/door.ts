@@ -5,6 +5,7 @@ import { CONFIGURATION_PATH, loadConfiguration } from '../base/configuration-fil
 import type { LocalInterface } from '../base/configuration.js'
 import { tableText } from '../hw/decide/table-page.js'
 import { TABLE } from '../hw/decide/table.js'
+import { policyOf } from '../hw/door/policy.js'
 import type { DoorPolicy } from '../hw/door/policy.js'
 import {
   coverText,
@@ -53,9 +54,9 @@ function rules({ config, lockdown }: { config: string; lockdown?: boolean }): vo
     console.log(rulesetText(BOOT_POLICY).trimEnd())
     return
   }
-  const { locals } = loadConfiguration(config).uplink
+  const policy = policyOf(loadConfiguration(config).uplink)
   const links = linksHere()
-  console.log(rulesPage({ locals, ports: [] }, links).trimEnd())
+  console.log(rulesPage(policy, links).trimEnd())
 }
 
 function linksHere(): Uplink[] {

@@ -1,6 +1,7 @@
 /** Door checks: whether the guard runs and what it reads back, and what of the rules is loaded, seen without its help. */
 import { AS_ROOT, fail, notApplicable, pass, warn, type Answer, type Context, type Group } from './check.js'
 import { parseListing } from '../hw/door/listing.js'
+import { policyOf } from '../hw/door/policy.js'
 import { BASE, FAMILIES, isOurTable, rulesetText } from '../hw/door/ruleset.js'
 import { firstLine } from './kernel-checks.js'
 
@@ -112,7 +113,7 @@ async function loadedBase({ machine }: Context): Promise<Map<string, string> | n
 
 /** Loaded into an empty network namespace, which is gone when it was listed. */
 async function expectedBase({ machine, configuration }: Context): Promise<Map<string, string> | null> {
-  const text = rulesetText({ locals: configuration.uplink.locals, ports: [] })
+  const text = rulesetText(policyOf(configuration.uplink))
   const ran = await machine.run('unshare', ['-n', 'sh', '-c', 'nft -f - && nft -j list ruleset'], text)
   return structures(ran?.code === 0 ? ran.stdout : '')
 }

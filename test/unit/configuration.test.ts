@@ -21,7 +21,7 @@ const GUARD_DEFAULTS = {
     lampLine: 22,
     file: '/run/groundlock/guard/switch',
   },
-  uplink: { locals: [], relayLine: null },
+  uplink: { locals: [], sshPort: null, relayLine: null },
   guard: { runDir: '/run/groundlock/guard', token: '/run/groundlock/token/link' },
 }
 

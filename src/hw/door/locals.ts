@@ -4,7 +4,8 @@
  */
 import { DOWN_ALIAS } from './links.js'
 import { isInside, parseSubnet, subnetTrouble } from './policy.js'
-import type { DoorPolicy, LocalInterface, Subnet } from './policy.js'
+import type { LocalInterface } from '../../base/configuration.js'
+import type { DoorPolicy, Subnet } from './policy.js'
 import type { Link, Survey } from './links.js'
 import type { Uplink, VerifiedLocal } from './ruleset.js'
 

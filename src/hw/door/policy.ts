@@ -3,15 +3,7 @@
  * Everything that is not named here is an uplink, the interfaces that nobody has thought of among them.
  */
 
-export interface LocalInterface {
-  name: string
-  /** Its hardware address, or null where `path` identifies it. */
-  mac: string | null
-  /** Its udev ID_PATH, or null where `mac` identifies it. */
-  path: string | null
-  /** Its IPv4 network in CIDR notation: private, /16 or narrower. */
-  subnet: string
-}
+import type { Configuration, LocalInterface } from '../../base/configuration.js'
 
 export interface LocalPort {
   protocol: 'tcp' | 'udp'
@@ -21,6 +13,10 @@ export interface LocalPort {
 export interface DoorPolicy {
   locals: LocalInterface[]
   ports: LocalPort[]
+}
+
+export function policyOf({ locals, sshPort }: Configuration['uplink']): DoorPolicy {
+  return { locals, ports: sshPort === null ? [] : [{ protocol: 'tcp', port: sshPort }] }
 }
 
 /** An IPv4 network: its first address as a number and its prefix length (bits). */
