@@ -2,7 +2,7 @@
  * Sent packets: what the kernel counted as sent, of every device of this process's network namespace.
  * The count stands below every firewall: what was dropped on its way is not in it, what a raw socket sent is.
  *
- * Read from /proc/self/net/dev: always the own namespace (/sys may show another), no privilege, no child process, 0.05 ms.
+ * Read from /proc/self/net/dev: always the own namespace (/sys may show another), no privilege, no child process, 0.1 ms.
  * Errors: Fault GL-WITNESS-01 where it cannot be read.
  * Source: proc(5), /proc/net/dev; the kernel's net/core/net-procfs.c.
  */
