@@ -1,7 +1,7 @@
 /**
  * The door on real nftables, each in a network namespace of its own: what other programs do to it, and what it does then.
  */
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { DrivenDoor, Namespace, labTrouble, skipped } from '../support/door-lab.js'
@@ -159,6 +159,7 @@ describe.skipIf(trouble !== null)(`the door${skipped(trouble)}`, { timeout: 120_
     const folder = temporaryFolder('door')
     const slow = `case "$*" in *"add element"*) touch ${folder}/begun; sleep 1;; esac`
     const { inside, door } = await doorIn(undefined, otherTool(slow))
+    inside.run(`nft monitor > ${folder}/changes 2>&1 & sleep 0.5`)
     const refused = door.permit().then(
       () => 'permitted',
       (error: unknown) => (error as Error).message,
@@ -168,19 +169,24 @@ describe.skipIf(trouble !== null)(`the door${skipped(trouble)}`, { timeout: 120_
     expect(await refused).toBe('GL-DOOR-03')
     await new Promise((resolve) => setTimeout(resolve, 1500)) // longer than that nft would have slept
     expect(inside.run('nft list ruleset')).not.toContain('expires')
+    const changes = readFileSync(`${folder}/changes`, 'utf8')
+    expect(changes).toContain('groundlock_twin') // it did listen
+    expect(changes).not.toContain('add element')
   })
 
   it('shutting empties the leases at once, whatever else has its turn', async () => {
     const folder = temporaryFolder('door')
     const slow = `case "$*" in *addr*) while [ -e ${folder}/slow ]; do sleep 0.01; done;; esac`
-    const { inside, door } = await doorIn(undefined, otherTool(slow, 'ip', '/sbin/ip'))
+    const tools = [otherTool(BLIND)['PATH'], otherTool(slow, 'ip', '/sbin/ip')['PATH']].join(':')
+    const { inside, door } = await doorIn(undefined, { PATH: tools })
     await door.permit()
-    inside.run(`touch ${folder}/slow`)
+    // One that does not lapse while we look: what takes it away is the flush.
+    inside.run(`touch ${folder}/slow; nft "add element inet groundlock leased { 99 timeout 1h }"`)
     const reading = door.read()
     const shut = door.shut()
     let isAnswered = false
     void shut.then(() => (isAnswered = true))
-    const left = () => inside.run('nft list ruleset').includes('expires')
+    const left = () => inside.run('nft list set inet groundlock leased').includes('99')
     while (left()) await new Promise((resolve) => setTimeout(resolve, 10))
     expect(isAnswered).toBe(false)
     inside.run(`rm ${folder}/slow`)
