@@ -177,8 +177,10 @@ describe.skipIf(trouble !== null)(`the door${skipped(trouble)}`, { timeout: 120_
   it('shutting empties the leases at once, whatever else has its turn', async () => {
     const folder = temporaryFolder('door')
     const slow = `case "$*" in *addr*) while [ -e ${folder}/slow ]; do sleep 0.01; done;; esac`
-    const tools = [otherTool(BLIND)['PATH'], otherTool(slow, 'ip', '/sbin/ip')['PATH']].join(':')
-    const { inside, door } = await doorIn(undefined, { PATH: tools })
+    const tools = [otherTool(BLIND), otherTool(slow, 'ip', '/sbin/ip')].map(
+      (each) => each['PATH']!.split(':')[0],
+    )
+    const { inside, door } = await doorIn(undefined, { PATH: [...tools, process.env['PATH']].join(':') })
     await door.permit()
     // One that does not lapse while we look: what takes it away is the flush.
     inside.run(`touch ${folder}/slow; nft "add element inet groundlock leased { 99 timeout 1h }"`)
