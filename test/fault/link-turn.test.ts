@@ -4,7 +4,7 @@
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { LinkToken } from '../../src/hw/token/link-token.js'
 import { LinkTurn } from '../../src/hw/token/link-turn.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
@@ -44,26 +44,27 @@ function flockThat(ends: string): void {
   writeFileSync(flock, script, { mode: 0o755 })
 }
 
-const root = test.skipIf(process.getuid?.() !== 0)
+// The token's file has to be root's, as systemd-tmpfiles makes it.
+describe.skipIf(process.getuid?.() !== 0)(
+  "a station's turn (needs root: the token's file must be root's)",
+  () => {
+    test('a token that looks free and cannot be taken is tried again, and nothing is opened before', async () => {
+      flockThat('exit 1')
+      await turn.start()
+      expect([did, turn.status.waitingFor === null]).toEqual([[], false])
+      await until(() => did.length > 0)
+      expect([did, turn.status.token]).toEqual([['open'], 'mine'])
+    })
 
-root(
-  'a token that looks free and cannot be taken is tried again, and nothing is opened before (needs root)',
-  async () => {
-    flockThat('exit 1')
-    await turn.start()
-    expect([did, turn.status.waitingFor === null]).toEqual([[], false])
-    await until(() => did.length > 0)
-    expect([did, turn.status.token]).toEqual([['open'], 'mine'])
+    test('a flock that fails is told once, and nothing is opened before it works', async () => {
+      flockThat('exit 71')
+      await turn.start()
+      expect([did, turn.status.token]).toEqual([['GL-TOKEN-03'], 'doubt'])
+      await until(() => did.length > 1)
+      expect(did).toEqual(['GL-TOKEN-03', 'open'])
+    })
   },
 )
-
-root('a flock that fails is told once, and nothing is opened before it works (needs root)', async () => {
-  flockThat('exit 71')
-  await turn.start()
-  expect([did, turn.status.token]).toEqual([['GL-TOKEN-03'], 'doubt'])
-  await until(() => did.length > 1)
-  expect(did).toEqual(['GL-TOKEN-03', 'open'])
-})
 
 async function until(done: () => boolean): Promise<void> {
   while (!done()) await new Promise((resolve) => setTimeout(resolve, 10))
