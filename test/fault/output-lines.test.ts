@@ -59,9 +59,9 @@ describe.each([1, 2] as const)('libgpiod %d', (major) => {
       const args = [script, '--backend', 'chardev', '--relay', String(RELAY)]
       const guard = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] })
       createInterface(guard.stdout).resume()
-      await vi.waitUntil(() => gpio.driven(RELAY) === '1', SOON)
+      await expect.poll(() => gpio.driven(RELAY), SOON).toBe('1')
       guard.kill(signal)
-      await vi.waitUntil(() => gpio.driven(RELAY) === '0', SOON)
+      await expect.poll(() => gpio.driven(RELAY), SOON).toBe('0')
     },
   )
 

@@ -189,7 +189,7 @@ class ChardevBackend implements Backend {
   async #endAll(): Promise<void> {
     const children = this.#children
     this.#children = []
-    await Promise.all(children.map((child) => child?.end()))
+    await Promise.all(children.map(async (child) => child?.end()))
   }
 
   /** The chip may have another number by now, or be gone. */
