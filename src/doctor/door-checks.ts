@@ -108,13 +108,13 @@ async function lookAtBase(context: Context): Promise<Answer[]> {
 const RELOAD = 'sudo systemctl reload-or-restart groundlock-lockdown'
 
 async function loadedBase({ machine }: Context): Promise<Map<string, string> | null> {
-  return structures((await machine.run('nft', ['-j', 'list', 'ruleset']))?.stdout ?? '')
+  return structures((await machine.run('nft', ['list', 'ruleset']))?.stdout ?? '')
 }
 
 /** Loaded into an empty network namespace, which is gone when it was listed. */
 async function expectedBase({ machine, configuration }: Context): Promise<Map<string, string> | null> {
   const text = rulesetText(policyOf(configuration.uplink))
-  const ran = await machine.run('unshare', ['-n', 'sh', '-c', 'nft -f - && nft -j list ruleset'], text)
+  const ran = await machine.run('unshare', ['-n', 'sh', '-c', 'nft -f - && nft list ruleset'], text)
   return structures(ran?.code === 0 ? ran.stdout : '')
 }
 

@@ -2,6 +2,7 @@
  * Kernel door: the door on nftables and links. What shuts goes through the resident nft at once; what opens is a child
  * that carries the token, one at a time, and is ended when shutting comes.
  */
+import { randomInt } from 'node:crypto'
 import type { Log } from '../../base/log.js'
 import { reasonOf } from '../../base/fault.js'
 import { ChangeGatherer, changeText } from './changes.js'
@@ -12,7 +13,7 @@ import { AGAIN_MS, LinkDown } from './link-down.js'
 import { LineMonitor } from './line-monitor.js'
 import { survey } from './links.js'
 import type { Survey } from './links.js'
-import { chainDevices, parseListing } from './listing.js'
+import { parseListing } from './listing.js'
 import { sortLinks } from './locals.js'
 import type { LinkFacts, Sorted } from './locals.js'
 import { overtakenFault, refusedFault, uncoveredFault } from './permit-fault.js'
@@ -43,6 +44,8 @@ export class KernelDoor implements Door {
   #isShut = true
   /** Grows with each shutting: what was begun before it must not open any more. */
   #epoch = 0
+  /** Number of the opening that is on: at random, as connections outlive a guard. */
+  #opening = 0
   /** The child that is just opening something. */
   #opener: Child | null = null
   #last: Promise<unknown> = Promise.resolve()
@@ -119,10 +122,11 @@ export class KernelDoor implements Door {
       if (bare.length > 0) throw uncoveredFault(bare.map(({ name }) => name))
       if (this.#isShut) {
         this.#isShut = false
+        this.#opening = randomInt(1, 2 ** 32)
         await this.#lift(check)
       }
       check()
-      const text = rules.permitText(this.#sorted.uplinks)
+      const text = rules.permitText(this.#sorted.uplinks, this.#opening)
       const { trouble } = await this.#open('nft', [text], { carriedFd: tokenFd, limitMs: PERMIT_LIMIT_MS })
       check()
       if (trouble !== null) throw refusedFault(trouble)
@@ -261,12 +265,8 @@ export class KernelDoor implements Door {
   }
 
   async #look(): Promise<[Seen, Comparison]> {
-    const [listed, chains] = await Promise.all([
-      this.#tables.run('nft', ['-j', 'list', 'ruleset']),
-      this.#tables.run('nft', ['list', 'chains', 'netdev']),
-      this.#surveyNow(),
-    ])
-    const listing = listed.trouble === null ? parseListing(listed.stdout, chainDevices(chains.stdout)) : null
+    const [listed] = await Promise.all([this.#tables.run('nft', ['list', 'ruleset']), this.#surveyNow()])
+    const listing = listed.trouble === null ? parseListing(listed.stdout) : null
     const seen: Seen = {
       listing: listing ?? { ours: new Map(), foreign: [] },
       links: this.#survey.links,

@@ -1,8 +1,10 @@
 /**
- * Listing: what `nft -j list ruleset` says, cut down to what can be compared.
- * Handles, counts and the time that is left of an element are left out; they change by themselves.
+ * Listing: what `nft list ruleset` says, cut down to what can be compared.
+ * Counts and the time that is left of an element are left out; they change by themselves.
+ *
+ * Read as text, not as JSON: nft 1.0.6 prints freed memory for a table with a single flag (the twin's `owner`), and all behind
+ * it may be missing. The text is that of nft(8), in which a table ends with the only `}` at the beginning of a line.
  */
-import * as v from 'valibot'
 import { CANARY_COUNTER, LEASE_S, isOurTable } from './ruleset.js'
 
 /** One table of ours as it is in the kernel. */
@@ -13,7 +15,10 @@ export interface Table {
   structure: string
   /** How many flags the table has: a base none, a twin one (owner), and a dormant one does nothing at all. */
   flagCount: number
-  /** Devices that its chains are bound to (netdev). */
+  /**
+   * Devices that its chains are bound to (netdev). Where the kernel binds by name it is the name that was given, whatever
+   * device has it now.
+   */
   devices: string[]
   /** Elements of `leased` and `locals`, as nft writes them: `eth0`, `eth0 192.168.7.0/24`. */
   leased: string[]
@@ -29,129 +34,94 @@ export interface Listing {
   foreign: string[]
 }
 
-const objectSchema = v.looseObject({
-  family: v.string(),
-  name: v.optional(v.string()),
-  table: v.optional(v.string()),
-})
-const listingSchema = v.object({ nftables: v.array(v.record(v.string(), v.unknown())) })
-const elementSchema = v.object({
-  elem: v.looseObject({
-    val: v.unknown(),
-    timeout: v.optional(v.number()),
-    expires: v.optional(v.number()),
-  }),
-})
-const prefixSchema = v.object({ prefix: v.object({ addr: v.string(), len: v.number() }) })
-const concatSchema = v.object({ concat: v.array(v.unknown()) })
+const TABLE = /^table (\S+) (\S+) \{(?: #.*)?$/
 
 /** Null where it is no listing: an nft that is another than we know, or output that was cut. */
-export function parseListing(
-  text: string,
-  devices: ReadonlyMap<string, string[]> = new Map(),
-): Listing | null {
-  const parsed = v.safeParse(listingSchema, json(text))
-  if (!parsed.success) return null
+export function parseListing(text: string): Listing | null {
   const listing: Listing = { ours: new Map(), foreign: [] }
-  const parts = new Map<Table, unknown[]>()
-  for (const entry of parsed.output.nftables) {
-    const [kind, value] = Object.entries(entry)[0] ?? ['', null]
-    const object = v.safeParse(objectSchema, value)
-    if (!object.success) continue // metainfo
-    addObject(listing, parts, kind, object.output)
-  }
-  for (const [table, objects] of parts) {
-    table.structure = JSON.stringify(objects)
-    if (table.family === 'netdev') table.devices = devices.get(table.name) ?? []
+  const lines = text.split('\n')
+  for (let at = 0; at < lines.length; at++) {
+    if (lines[at] === '') continue
+    const [, family, name] = TABLE.exec(lines[at]!) ?? []
+    const end = lines.indexOf('}', at)
+    if (family === undefined || name === undefined || end < 0) return null
+    const key = `${family} ${name}`
+    if (isOurTable(name)) listing.ours.set(key, tableOf(family, name, lines.slice(at + 1, end)))
+    else listing.foreign.push(key)
+    at = end
   }
   return listing
 }
 
-/**
- * Devices that the netdev chains are bound to, by table: `nft list chains netdev`. Read as text, because the JSON of nft 1.0.6
- * does not say them. Where the kernel binds by name it is the name that was given, whatever device has it now.
- */
-export function chainDevices(text: string): Map<string, string[]> {
-  const devices = new Map<string, string[]>()
-  let table = ''
-  for (const line of text.split('\n')) {
-    table = /^table netdev (\S+) \{/.exec(line)?.[1] ?? table
-    const bound = /^\t\ttype filter hook \w+ devices?(?: =)? (.*?) priority /.exec(line)?.[1]
-    if (bound === undefined) continue
-    const names = bound.replace(/^\{ | \}$/g, '').split(', ')
-    devices.set(table, [...(devices.get(table) ?? []), ...names.map((name) => name.replaceAll('"', ''))])
+/** What a line of a table can begin, at its depth; a set's elements may go on over several lines. */
+const FLAGS = /^\tflags (.*)$/
+const OBJECT = /^\t(set|map|counter|chain) (\S+) \{/
+const ELEMENTS = '\t\telements = {'
+const COUNTS = /^\t\tpackets \d+ bytes \d+$/
+const BOUND = /^(\t\ttype filter hook \w+) devices?(?: =)? (\{.*?\}|\S+)( .*)$/
+
+/** Sets and maps whose elements come and go. */
+const FILLED = new Set(['leased', 'locals', 'opening', 'opened'])
+
+function tableOf(family: string, name: string, lines: readonly string[]): Table {
+  const table: Table = {
+    family,
+    name,
+    structure: '',
+    flagCount: 0,
+    devices: [],
+    leased: [],
+    locals: [],
+    hasLongLease: false,
   }
+  const kept: string[] = []
+  let object = ''
+  for (let at = 0; at < lines.length; at++) {
+    const line = lines[at]!
+    object = OBJECT.exec(line)?.[2] ?? object
+    const flags = FLAGS.exec(line)?.[1]
+    const bound = BOUND.exec(line)
+    if (flags !== undefined) table.flagCount = flags.split(',').length
+    else if (bound !== null) {
+      table.devices.push(...namesIn(bound[2]!))
+      kept.push(bound[1]! + bound[3]!)
+    } else if (line.startsWith(ELEMENTS) && FILLED.has(object)) {
+      const end = lines.findIndex((each, i) => i >= at && each.endsWith('}'))
+      takeElements(table, object, lines.slice(at, end + 1).join(' '))
+      at = Math.max(at, end)
+    } else if (line !== '' && !(object === CANARY_COUNTER && COUNTS.test(line))) kept.push(line)
+  }
+  table.structure = kept.join('\n')
+  return table
+}
+
+function namesIn(devices: string): string[] {
   return devices
+    .replace(/^\{ ?| ?\}$/g, '')
+    .split(', ')
+    .map((name) => name.replaceAll('"', ''))
 }
 
-/** Tables that other programs made, as `family name`: `doctor` says whose they may be. */
-export function foreignTables(text: string): string[] {
-  return parseListing(text)?.foreign ?? []
-}
+/** `"eth0" . 192.168.7.0/24 timeout 5s expires 4s996ms`: what it is, and for how long. */
+const ELEMENT = /^(.*?)(?: timeout (\S+))?(?: expires (\S+))?$/
 
-type ListedObject = v.InferOutput<typeof objectSchema>
-
-function addObject(listing: Listing, parts: Map<Table, unknown[]>, kind: string, object: ListedObject): void {
-  const name = (kind === 'table' ? object.name : object.table) ?? ''
-  const key = `${object.family} ${name}`
-  if (!isOurTable(name)) {
-    if (kind === 'table') listing.foreign.push(key)
-    return
+function takeElements(table: Table, set: string, text: string): void {
+  if (set !== 'leased' && set !== 'locals') return
+  const inner = text.slice(text.indexOf('{') + 1, text.lastIndexOf('}'))
+  for (const part of inner.split(',')) {
+    const [, what = '', timeout, expires] = ELEMENT.exec(part.trim()) ?? []
+    table[set].push(what.replaceAll('"', '').replaceAll(' . ', ' '))
+    // nft leaves an element's own timeout out where it is that of the set; one without an end does not expire.
+    const isShort = timeout === undefined && expires !== undefined && durationMs(expires) <= LEASE_S * 1000
+    if (set === 'leased' && !isShort) table.hasLongLease = true
   }
-  let table = listing.ours.get(key)
-  if (table === undefined) {
-    const empty = { structure: '', flagCount: 0, devices: [], leased: [], locals: [], hasLongLease: false }
-    table = { family: object.family, name, ...empty }
-    listing.ours.set(key, table)
-    parts.set(table, [])
-  }
-  if (kind === 'table') {
-    table.flagCount = flagCount(object['flags'])
-    return
-  }
-  if (kind === 'set') readSet(table, object)
-  parts.get(table)!.push([kind, comparable(kind, object)])
 }
 
-function readSet(table: Table, object: ListedObject): void {
-  const elements = Array.isArray(object['elem']) ? (object['elem'] as unknown[]) : []
-  if (object.name === 'locals') table.locals = elements.map(elementText)
-  if (object.name !== 'leased') return
-  table.leased = elements.map(elementText)
-  table.hasLongLease = !elements.every(isShortLease)
-}
+const UNIT_MS: Readonly<Record<string, number>> = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000, ms: 1 }
 
-/** nft leaves an element's own timeout out where it is that of the set; one without an end has no `expires`. */
-function isShortLease(element: unknown): boolean {
-  if (!v.is(elementSchema, element)) return false
-  return element.elem.timeout === undefined && (element.elem.expires ?? Infinity) <= LEASE_S
-}
-
-function elementText(element: unknown): string {
-  const inner = v.is(elementSchema, element) ? element.elem.val : element
-  if (v.is(concatSchema, inner)) return inner.concat.map(elementText).join(' ')
-  if (v.is(prefixSchema, inner)) return `${inner.prefix.addr}/${inner.prefix.len}`
-  return typeof inner === 'string' || typeof inner === 'number' ? String(inner) : JSON.stringify(inner)
-}
-
-/** What has to be equal. */
-function comparable(kind: string, object: ListedObject): Record<string, unknown> {
-  const { handle: _, table: __, dev: ___, ...kept } = object as Record<string, unknown>
-  if (kind === 'set' && (kept['name'] === 'leased' || kept['name'] === 'locals')) delete kept['elem']
-  if (kind === 'counter' && kept['name'] === CANARY_COUNTER) return { name: CANARY_COUNTER }
-  return kept
-}
-
-/** nft 1.0.6 writes nonsense for a single flag of a table, so only their number counts. */
-function flagCount(flags: unknown): number {
-  if (flags === undefined) return 0
-  return Array.isArray(flags) ? flags.length : 1
-}
-
-function json(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
-  }
+/** `1m2s996ms`; endless where it is none. */
+function durationMs(text: string): number {
+  const parts = [...text.matchAll(/(\d+)(ms|[dhms])/g)]
+  if (parts.map(([whole]) => whole).join('') !== text) return Infinity
+  return parts.reduce((sum, [, count, unit = '']) => sum + Number(count) * (UNIT_MS[unit] ?? Infinity), 0)
 }

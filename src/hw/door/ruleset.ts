@@ -108,7 +108,7 @@ export function localsText(locals: readonly VerifiedLocal[]): string {
 
 /** Takes every lease away in the base. No device is named, so nothing that comes or goes can make it fail. */
 export function flushText(): string {
-  return FAMILIES.map((family) => `flush set ${family} ${BASE} leased\n`).join('')
+  return FAMILIES.map((family) => `flush set ${family} ${BASE} leased\n`).join('') + NO_OPENING
 }
 
 /** The leases of the covers, each a transaction of its own: the one whose uplink has just gone fails alone. */
@@ -118,14 +118,20 @@ export function flushCoverText(ifindex: number): string {
 
 /**
  * One lease for all these uplinks, in one transaction. Flush and add: adding an element that is there does not renew it.
+ * `opening` numbers what begins between two shuttings (1 to 2^32 - 1): a connection of before has another number.
  */
-export function permitText(uplinks: readonly Uplink[]): string {
+export function permitText(uplinks: readonly Uplink[], opening: number): string {
   const elements = uplinks.map(({ ifindex }) => ifindex).join(', ')
-  const fill = (set: string, members: string) =>
-    `flush set ${set}\n` + (members === '' ? '' : `add element ${set} { ${members} }\n`)
+  const add = (set: string, members: string) => (members === '' ? '' : `add element ${set} { ${members} }\n`)
+  const fill = (set: string, members: string) => `flush set ${set}\n${add(set, members)}`
   const base = FAMILIES.map((family) => fill(`${family} ${BASE} leased`, elements))
+  const numbers = [
+    NO_OPENING,
+    add(`inet ${BASE} opening`, uplinks.map(({ ifindex }) => `${ifindex} : ${opening}`).join(', ')),
+    add(`inet ${BASE} opened`, uplinks.map(({ ifindex }) => `${ifindex} . ${opening}`).join(', ')),
+  ]
   const covers = uplinks.map(({ ifindex }) => fill(`netdev ${coverName(ifindex)} leased`, String(ifindex)))
-  return [...base, ...covers].join('')
+  return [...base, ...numbers, ...covers].join('')
 }
 
 /**
@@ -142,7 +148,16 @@ export function oneLine(text: string): string {
 }
 
 /** The lease set: an element lives for LEASE_S from its commit, even one that is added without a word about time. */
-const leaseSet = block('set leased', ['type iface_index', 'flags timeout', `timeout ${LEASE_S}s`])
+const LEASE = ['flags timeout', `timeout ${LEASE_S}s`]
+const leaseSet = block('set leased', ['type iface_index', ...LEASE])
+
+/**
+ * The number of this opening, by uplink, and what has it. A connection that was written to while its link was down has bytes
+ * that no rule has seen: no route led to one. They would leave at the next opening, if that did not tell old from new.
+ */
+const openingMap = block('map opening', ['type iface_index : mark', ...LEASE])
+const openedSet = block('set opened', ['type iface_index . mark', ...LEASE])
+const NO_OPENING = `flush map inet ${BASE} opening\nflush set inet ${BASE} opened\n`
 
 /** A table made anew in one transaction: declared, so that deleting it cannot fail, deleted, made. */
 function renewed(
@@ -201,13 +216,9 @@ function chain(hook: string, leases: Leases, rules: readonly string[]): string {
 }
 
 function inetBody(policy: DoorPolicy, locals: readonly VerifiedLocal[], leases: Leases): string[] {
-  const out = [
-    'oif "lo" accept',
-    ...when(leases, 'oif @leased accept'),
-    ...portRules(policy.ports, 'oif . ip saddr @locals oif . ip daddr @locals', 'sport'),
-  ]
+  const ownPorts = portRules(policy.ports, 'oif . ip saddr @locals oif . ip daddr @locals', 'sport')
   return [
-    ...when(leases, `counter ${CANARY_COUNTER} {\n}`),
+    ...when(leases, openingMap, openedSet, `counter ${CANARY_COUNTER} {\n}`),
     localSet('iif . ip saddr', 'interval', prefixes(locals)),
     chain('input', leases, [
       'iif "lo" accept',
@@ -216,14 +227,23 @@ function inetBody(policy: DoorPolicy, locals: readonly VerifiedLocal[], leases: 
     ]),
     chain('forward', leases, []),
     chain('output', leases, [
-      ...out,
+      'oif "lo" accept',
+      ...when(leases, ...NEW_ONLY),
+      ...ownPorts,
       ...when(leases, `ip daddr ${CANARY_ADDRESS} counter name "${CANARY_COUNTER}"`),
       // The reset goes to our own socket, over lo: what it had queued dies here, and does not leave at the next opening.
       'meta l4proto tcp reject with tcp reset',
     ]),
-    chain('postrouting', leases, out),
+    chain('postrouting', leases, ['oif "lo" accept', ...when(leases, 'oif @leased accept'), ...ownPorts]),
   ]
 }
+
+/** What may go out over a permitted uplink: of TCP only what began in this opening; the rest meets the reset below. */
+const NEW_ONLY = [
+  'oif @leased meta l4proto != tcp accept',
+  'oif @leased tcp flags & (syn | ack) == syn ct mark set oif map @opening',
+  'oif @leased oif . ct mark @opened accept',
+]
 
 /** What may come in over a permitted uplink: replies, neighbours and routers of IPv6 (RFC 4861: hop limit 255), DHCP. */
 const REPLIES = [

@@ -145,7 +145,7 @@ export class Tables {
   /** How this nft lists our structures; null where it cannot load them. */
   async learn(): Promise<Structures | null> {
     const input = `${rules.oneLine(rules.patternText(this.#policy))}\nlist ruleset\n`
-    const { trouble, stdout } = await this.run('nft', ['-j', '-i'], { input })
+    const { trouble, stdout } = await this.run('nft', ['-i'], { input })
     const listing = parseListing(stdout)
     const structures = listing === null ? null : learnStructures(listing)
     if (structures === null) this.#log.error(`the ruleset cannot be learnt: ${trouble ?? 'no listing'}`)

@@ -24,6 +24,9 @@ function chain(text: string, family: string, hook: string): string {
   return new RegExp(`^  chain ${hook} \\{[^]*?^  \\}`, 'm').exec(table)![0]
 }
 
+/** Number of an opening. */
+const OPENING = 77
+
 describe('the base', () => {
   it.each([
     ['inet', ['input', 'forward', 'output', 'postrouting']],
@@ -100,21 +103,28 @@ describe('the twin, the covers and the permit', () => {
   })
 
   it('a permit empties each set before it fills it: an element that is there would not be renewed', () => {
-    const text = rules.permitText([
-      { ifindex: 3, name: 'a' },
-      { ifindex: 9, name: 'b' },
-    ])
+    const text = rules.permitText(
+      [
+        { ifindex: 3, name: 'a' },
+        { ifindex: 9, name: 'b' },
+      ],
+      OPENING,
+    )
     expect(text.split('\n').filter((line) => line !== '')).toEqual([
       ...['inet', 'arp', 'bridge'].flatMap((family) => [
         `flush set ${family} groundlock leased`,
         `add element ${family} groundlock leased { 3, 9 }`,
       ]),
+      'flush map inet groundlock opening',
+      'flush set inet groundlock opened',
+      'add element inet groundlock opening { 3 : 77, 9 : 77 }',
+      'add element inet groundlock opened { 3 . 77, 9 . 77 }',
       'flush set netdev groundlock_3 leased',
       'add element netdev groundlock_3 leased { 3 }',
       'flush set netdev groundlock_9 leased',
       'add element netdev groundlock_9 leased { 9 }',
     ])
-    expect(rules.permitText([])).not.toContain('add')
+    expect(rules.permitText([], OPENING)).not.toContain('add')
   })
 
   it.each([
@@ -187,13 +197,13 @@ describe.skipIf(trouble !== null)(`nft takes it${skipped(trouble)}`, () => {
     ['the twin in one line', rules.oneLine(rules.twinText(ports, locals))],
     ['the patterns in one line', rules.oneLine(rules.patternText(ports))],
     ['locals after all', rules.rulesetText(ports) + rules.localsText(locals)],
-    ['a permit', rules.rulesetText(none) + rules.permitText([])],
+    ['a permit', rules.rulesetText(none) + rules.permitText([], OPENING)],
   ])('%s', (_, text) => expect(loaded(text, '-c')).toMatchObject({ status: 0, stderr: '' }))
 
   it('twice is as once, and a lease does not live through it', () => {
     const base = rules.rulesetText(ports, locals)
     const cover = rules.coverText({ ifindex: 7, name: 'up0' })
-    const permit = rules.permitText([{ ifindex: 7, name: 'up0' }])
+    const permit = rules.permitText([{ ifindex: 7, name: 'up0' }], OPENING)
     const once = loaded(base + cover)
     const twice = loaded(base + cover + permit + base + cover)
     expect(once.stderr + twice.stderr).toBe('')
