@@ -186,11 +186,11 @@ describe.skipIf(trouble !== null)(`the door${skipped(trouble)}`, { timeout: 120_
     inside.run(`touch ${folder}/slow; nft "add element inet groundlock leased { 99 timeout 1h }"`)
     const reading = door.read()
     const shut = door.shut()
-    let isAnswered = false
-    void shut.then(() => (isAnswered = true))
+    let isTurnOver = false
+    void reading.then(() => (isTurnOver = true))
     const left = () => inside.run('nft list set inet groundlock leased').includes('99')
     while (left()) await new Promise((resolve) => setTimeout(resolve, 10))
-    expect(isAnswered).toBe(false)
+    expect(isTurnOver).toBe(false)
     inside.run(`rm ${folder}/slow`)
     expect(await shut).toMatchObject({ kernel: 'shut', problems: [] })
     await reading
