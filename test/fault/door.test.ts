@@ -190,6 +190,7 @@ describe.skipIf(trouble !== null)(`the door${skipped(trouble)}`, { timeout: 120_
     void reading.then(() => (isTurnOver = true))
     const left = () => inside.run('nft list set inet groundlock leased').includes('99')
     while (left()) await new Promise((resolve) => setTimeout(resolve, 10))
+    await new Promise((resolve) => setTimeout(resolve, 200)) // what was said is heard
     expect(isTurnOver).toBe(false)
     inside.run(`rm ${folder}/slow`)
     expect(await shut).toMatchObject({ kernel: 'shut', problems: [] })
