@@ -245,10 +245,13 @@ const NEW_ONLY = [
   'oif @leased oif . ct mark @opened accept',
 ]
 
-/** What may come in over a permitted uplink: replies, neighbours and routers of IPv6 (RFC 4861: hop limit 255), DHCP. */
+/**
+ * What may come in over a permitted uplink: replies, neighbours and routers of IPv6 (RFC 4861: hop limit 255), DHCP. ICMP of
+ * both kinds by number: their names stand in /etc/protocols, which a small Debian does not have, and then nft refuses it all.
+ */
 const REPLIES = [
   'iif @leased ct state established accept',
-  'iif @leased ct state related meta l4proto { icmp, ipv6-icmp } accept',
+  'iif @leased ct state related meta l4proto { 1, 58 } accept',
   'iif @leased icmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept',
   'iif @leased meta nfproto ipv4 udp sport 67 udp dport 68 accept',
   'iif @leased ip6 saddr fe80::/10 udp sport 547 udp dport 546 accept',
