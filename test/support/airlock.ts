@@ -1,0 +1,216 @@
+/**
+ * Airlock: both programs as they are built, in a network of their own, with a vehicle on the one side and an outside on the
+ * other, started again when they end; and somebody who looks at both doors all the while.
+ *
+ *     vehicle ──pseudo-terminal──▶ station ──token── guard ──nftables──▶ up0 ──veth──▶ outside: capture
+ *                                        ▲     ▲
+ *                                        observer (the kernel's lists)
+ */
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { GuardStatus } from '../../src/base/guard-status.js'
+import type { StationStatus } from '../../src/forward/station-status.js'
+import { AirlockObserver } from './airlock-observer.js'
+import { AirlockVehicle } from './airlock-vehicle.js'
+import { NetworkLab } from './network-lab.js'
+import { Supervised } from './supervised.js'
+
+export interface AirlockOptions {
+  /** Within 0 and 1, again and again: of the time that systemd may take to start a program again. */
+  restartShare?: () => number
+  /** The resident nft can be made late from its start on. */
+  hasLateResident?: boolean
+}
+
+/** What a guard's nft is late for: seconds, or `hang`. */
+export type LateNft = Partial<Record<'permit' | 'shutting' | 'resident', string>>
+
+export class Airlock {
+  readonly lab: NetworkLab
+  readonly dir: string
+  readonly guard: Supervised
+  readonly station: Supervised
+  readonly vehicle: AirlockVehicle
+  #observer: AirlockObserver | undefined
+
+  private constructor(lab: NetworkLab, dir: string, { restartShare = () => 0.1 }: AirlockOptions) {
+    this.lab = lab
+    this.dir = dir
+    const place = lab.station
+    const config = ['--config', join(dir, 'groundlock.toml')]
+    this.guard = new Supervised({
+      place,
+      name: 'guard',
+      args: ['guard', ...config],
+      env: { PATH: `${join(dir, 'bin')}:${process.env['PATH']}` },
+      hasWatchdog: true,
+      restartShare,
+    })
+    this.station = new Supervised({
+      place,
+      name: 'station',
+      args: ['run', ...config],
+      hasWatchdog: false,
+      restartShare,
+    })
+    this.vehicle = new AirlockVehicle(join(dir, 'radio'))
+  }
+
+  /** Resolves when the station records and the door is shut; the vehicle is disarmed, the switch SHUT. */
+  static async make(dir: string, options: AirlockOptions = {}): Promise<Airlock> {
+    prepareFolder(dir, options)
+    const airlock = new Airlock(await NetworkLab.make(), dir, options)
+    try {
+      await airlock.#begin()
+    } catch (error) {
+      await airlock.close()
+      throw new Error(`${String(error)}\nguard:\n${airlock.guard.log}\nstation:\n${airlock.station.log}`, {
+        cause: error,
+      })
+    }
+    return airlock
+  }
+
+  async #begin(): Promise<void> {
+    await this.lab.addUplink()
+    this.vehicle.start()
+    this.guard.start()
+    await this.untilGuard('the guard shuts', ({ reading }) => reading?.kernel === 'shut')
+    this.#observer = await AirlockObserver.start(this.lab, this.station, this.guard, this.tokenPath)
+    this.station.start()
+    await this.observer.until('the station opens its port', ({ isPortOpen }) => isPortOpen)
+  }
+
+  get tokenPath(): string {
+    return join(this.dir, 'token', 'link')
+  }
+
+  get vault(): string {
+    return join(this.dir, 'vault')
+  }
+
+  get observer(): AirlockObserver {
+    if (this.#observer === undefined) throw new Error('nobody looks yet')
+    return this.#observer
+  }
+
+  /** In one step, as a contact changes. */
+  flip(position: 'shut' | 'permit' | 'doubt'): void {
+    const aside = join(this.dir, 'switch.next')
+    writeFileSync(aside, position)
+    renameSync(aside, join(this.dir, 'guard', 'switch'))
+  }
+
+  late(nft: LateNft): void {
+    for (const [what, time] of Object.entries(nft)) {
+      writeFileSync(join(this.dir, 'bin', what), `${time}\n`)
+      rmSync(join(this.dir, 'bin', `${what}-waits`), { force: true })
+    }
+  }
+
+  /** An nft waits, or has waited since `late` was told. */
+  hasWaited(what: keyof LateNft): boolean {
+    return existsSync(join(this.dir, 'bin', `${what}-waits`))
+  }
+
+  guardStatus(): GuardStatus | undefined {
+    return readStatus<GuardStatus>(join(this.dir, 'guard', 'guard.json'))
+  }
+
+  stationStatus(): StationStatus | undefined {
+    return readStatus<StationStatus>(join(this.dir, 'run', 'station.json'))
+  }
+
+  /** The first status of the guard that lives now that fits. */
+  untilGuard(what: string, fits: (status: GuardStatus) => boolean, atMostMs?: number): Promise<GuardStatus> {
+    const read = (): GuardStatus | undefined => {
+      const status = this.guardStatus()
+      return status?.pid === this.guard.pid ? status : undefined
+    }
+    return until(what, read, fits, atMostMs, () => JSON.stringify(this.guardStatus()))
+  }
+
+  untilStation(
+    what: string,
+    fits: (status: StationStatus) => boolean,
+    atMostMs?: number,
+  ): Promise<StationStatus> {
+    const read = (): StationStatus | undefined => {
+      const status = this.stationStatus()
+      return status?.pid === this.station.pid ? status : undefined
+    }
+    return until(what, read, fits, atMostMs, () => JSON.stringify(this.stationStatus()))
+  }
+
+  /** Turns the switch to PERMIT and waits for a lease in the kernel. */
+  async permit(): Promise<void> {
+    this.flip('permit')
+    await this.observer.until('a permit', ({ isLeased }) => isLeased)
+  }
+
+  /** Whatever happened: no process and no device is left. */
+  async close(): Promise<void> {
+    await this.#observer?.stop()
+    await Promise.all([this.guard.end(), this.station.end()])
+    await this.vehicle.stop()
+    await this.lab.close()
+  }
+}
+
+/** As systemd-tmpfiles makes it: the token is root's, in a folder of root's. */
+function prepareFolder(dir: string, { hasLateResident = false }: AirlockOptions): void {
+  for (const name of ['token', 'guard', 'bin']) mkdirSync(join(dir, name), { recursive: true })
+  writeFileSync(join(dir, 'token', 'link'), '', { mode: 0o640 })
+  writeFileSync(join(dir, 'guard', 'switch'), 'shut')
+  for (const what of ['permit', 'shutting', ...(hasLateResident ? ['resident'] : [])])
+    writeFileSync(join(dir, 'bin', what), '0\n')
+  copyFileSync(join(import.meta.dirname, 'late-nft.sh'), join(dir, 'bin', 'nft'))
+  chmodSync(join(dir, 'bin', 'nft'), 0o755)
+  writeFileSync(
+    join(dir, 'groundlock.toml'),
+    `[station]
+run_dir = "${join(dir, 'run')}"
+[vault]
+dir = "${join(dir, 'vault')}"
+[link.radio]
+device = "${join(dir, 'radio')}"
+[switch]
+backend = "simulated"
+file = "${join(dir, 'guard', 'switch')}"
+lamp_line = 0
+[guard]
+run_dir = "${join(dir, 'guard')}"
+token = "${join(dir, 'token', 'link')}"
+`,
+  )
+}
+
+function readStatus<T>(path: string): T | undefined {
+  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as T) : undefined
+}
+
+async function until<T>(
+  what: string,
+  read: () => T | undefined,
+  fits: (value: T) => boolean,
+  atMostMs = 20_000,
+  last: () => string,
+): Promise<T> {
+  const LOOK_MS = 20
+  for (let waitedMs = 0; waitedMs < atMostMs; waitedMs += LOOK_MS) {
+    const value = read()
+    if (value !== undefined && fits(value)) return value
+    await pause(LOOK_MS)
+  }
+  throw new Error(`${what}: not within ${atMostMs} ms; last seen: ${last()}`)
+}
