@@ -192,7 +192,9 @@ class RunningGuard implements Guard {
     if (decision.state.phase !== 'asking') this.#forgetAnswer()
     for (const effect of decision.effects) this.#begin(effect, parts)
     parts.lamp.show(signalOf(decision.door, parts.server))
-    if (decision.door !== before?.door || decision.row !== before.row) this.#tell(decision, before)
+    // A reason may count seconds down: it is news with another row only.
+    const isNews = decision.row !== before?.row && decision.reason !== before?.reason
+    if (isNews || decision.door !== before?.door) this.#tell(decision, before)
   }
 
   #forgetAnswer(): void {
