@@ -20,7 +20,7 @@ const EVERY_MS = 10
 const SURE_WITHIN_MS = 500
 /** A frame that was let out before a lease ended may be stamped so much later outside, on a busy machine (ms). */
 const ON_THE_WAY_MS = 50
-/** The base is loaded again within some ms of a flush; a busy machine may need longer (ms). */
+/** The guard hears of a flush within some ms; a busy machine may need longer (ms). */
 const EXCUSED_MS = 2000
 
 export interface Sight {
@@ -45,11 +45,21 @@ export class AirlockObserver {
   #holder: number | undefined
   /** What was seen that must not be. */
   readonly violations: string[] = []
-  readonly counts = { looks: 0, voidLooks: 0, permits: 0, openings: 0, handOvers: 0, framesOut: 0 }
+  readonly counts = {
+    looks: 0,
+    voidLooks: 0,
+    permits: 0,
+    briefPermits: 0,
+    openings: 0,
+    handOvers: 0,
+    framesOut: 0,
+  }
   /** When the last frame arrived outside (ms of the monotonic clock); null before the first. */
   lastFrameMs: number | null = null
-  /** Until then frames are not held against anybody: somebody else has just thrown away all tables. */
-  #excusedUntilMs = -Infinity
+  #excusedSinceMs: number | null = null
+  /** Leases that were given, as the kernel tells of each; one that is withdrawn at once may come and go between two looks. */
+  #given = 0
+  #givenSeen = 0
   /** The last of both that was seen to begin, for the hand-overs. */
   #last: 'permit' | 'port' | undefined
 
@@ -60,6 +70,10 @@ export class AirlockObserver {
     this.#tokenPath = tokenPath
     this.#nft = lab.station.start('nft', ['-j', '-i'], { stdio: ['pipe', 'pipe', 'ignore'] })
     createInterface({ input: this.#nft.stdout! }).on('line', (line) => this.#answers.shift()?.(line))
+    const monitor = lab.station.start('nft', ['monitor', 'elements'], { stdio: ['ignore', 'pipe', 'ignore'] })
+    createInterface({ input: monitor.stdout! }).on('line', (line) => {
+      if (/^add element .* leased /.test(line)) this.#given++
+    })
     this.#nft.stdin!.on('error', () => undefined)
   }
 
@@ -91,9 +105,12 @@ export class AirlockObserver {
     }
   }
 
-  /** `nft flush ruleset` while permitted opens all until the guard has loaded its base again, whatever the leases say. */
+  /**
+   * Somebody throws away all tables. While permitted that opens all, whatever the leases say, until the guard has made them
+   * again: frames count for nothing until it is shut once more and the guard has no token.
+   */
   excuseFrames(): void {
-    this.#excusedUntilMs = monotonicMs() + EXCUSED_MS
+    this.#excusedSinceMs = monotonicMs()
   }
 
   async stop(): Promise<void> {
@@ -112,7 +129,7 @@ export class AirlockObserver {
 
   async #look(): Promise<void> {
     const startMs = monotonicMs()
-    const guardPid = this.#guard.pid
+    const guardPid = this.#guard.livingPid
     const isLeased = await this.#readLeased()
     const isPortOpen = this.#station.descriptors().some((path) => /^\/dev\/pts\/\d+/.test(path))
     const hasToken = this.#guard.descriptors().includes(this.#tokenPath)
@@ -120,6 +137,10 @@ export class AirlockObserver {
     if (isLeased) await this.#lookAgain(sight, hasToken, guardPid)
     this.counts.looks++
     await this.#note(sight)
+    const isOver = this.#excusedSinceMs !== null && startMs - this.#excusedSinceMs > EXCUSED_MS
+    if (!isOver || isLeased || hasToken) return
+    await this.#takeFrames('just shut')
+    this.#excusedSinceMs = null
   }
 
   /** A lease was there: was it there all the while? */
@@ -133,7 +154,7 @@ export class AirlockObserver {
     if (lookedMs > SURE_WITHIN_MS) this.counts.voidLooks++
     else if (isLeasedStill && sight.isPortOpen)
       this.violations.push(`both doors are open at ${sight.atMs.toFixed(0)} ms`)
-    else if (isLeasedStill && guardPid !== undefined && guardPid === this.#guard.pid)
+    else if (isLeasedStill && guardPid !== undefined && guardPid === this.#guard.livingPid)
       this.violations.push(`the guard freed the token under a lease at ${sight.atMs.toFixed(0)} ms`)
   }
 
@@ -150,7 +171,17 @@ export class AirlockObserver {
       await this.#takeFrames('permitted')
     }
     if (!sight.isLeased && before.isLeased) await this.#takeFrames('just shut')
-    if (!sight.isLeased) this.#cleanAtMs = sight.atMs
+    if (sight.isLeased) this.#givenSeen = this.#given
+    else {
+      if (!before.isLeased && this.#givenSeen !== this.#given) await this.#forgetBriefPermit()
+      this.#cleanAtMs = sight.atMs
+    }
+  }
+
+  async #forgetBriefPermit(): Promise<void> {
+    this.#givenSeen = this.#given
+    this.counts.briefPermits++
+    this.counts.framesOut += (await this.#lab.capture.take()).total
   }
 
   #handOver(to: 'permit' | 'port'): void {
@@ -167,7 +198,7 @@ export class AirlockObserver {
     const arrived = await this.#lab.capture.take()
     if (arrived.total === 0) return
     this.lastFrameMs = arrived.lastMs
-    if (arrived.lastMs! < this.#excusedUntilMs) return
+    if (this.#excusedSinceMs !== null) return
     const isTooEarly = now !== 'just shut' && arrived.firstMs! < this.#cleanAtMs
     const isTooLate = now === 'just shut' && arrived.lastMs! > goneMs + ON_THE_WAY_MS
     if (isTooEarly || isTooLate || now === 'shut') this.violations.push(leakText(now, arrived))

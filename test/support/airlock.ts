@@ -131,11 +131,21 @@ export class Airlock {
     return readStatus<StationStatus>(join(this.dir, 'run', 'station.json'))
   }
 
+  async until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
+    await until(
+      what,
+      async () => (await isSo()) || undefined,
+      () => true,
+      undefined,
+      () => 'no',
+    )
+  }
+
   /** The first status of the guard that lives now that fits. */
   untilGuard(what: string, fits: (status: GuardStatus) => boolean, atMostMs?: number): Promise<GuardStatus> {
     const read = (): GuardStatus | undefined => {
       const status = this.guardStatus()
-      return status?.pid === this.guard.pid ? status : undefined
+      return status?.pid === this.guard.livingPid ? status : undefined
     }
     return until(what, read, fits, atMostMs, () => JSON.stringify(this.guardStatus()))
   }
@@ -147,7 +157,7 @@ export class Airlock {
   ): Promise<StationStatus> {
     const read = (): StationStatus | undefined => {
       const status = this.stationStatus()
-      return status?.pid === this.station.pid ? status : undefined
+      return status?.pid === this.station.livingPid ? status : undefined
     }
     return until(what, read, fits, atMostMs, () => JSON.stringify(this.stationStatus()))
   }
@@ -201,14 +211,14 @@ function readStatus<T>(path: string): T | undefined {
 
 async function until<T>(
   what: string,
-  read: () => T | undefined,
+  read: () => Promise<T | undefined> | T | undefined,
   fits: (value: T) => boolean,
   atMostMs = 20_000,
   last: () => string,
 ): Promise<T> {
   const LOOK_MS = 20
   for (let waitedMs = 0; waitedMs < atMostMs; waitedMs += LOOK_MS) {
-    const value = read()
+    const value = await read()
     if (value !== undefined && fits(value)) return value
     await pause(LOOK_MS)
   }

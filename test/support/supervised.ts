@@ -35,6 +35,7 @@ export class Supervised {
   isHeld = false
   startCount = 0
   isStopped = false
+  #isDying = false
 
   constructor(options: SupervisedOptions) {
     this.#options = options
@@ -42,6 +43,11 @@ export class Supervised {
 
   get pid(): number | undefined {
     return this.isAlive ? this.#child?.pid : undefined
+  }
+
+  /** Of a process that runs, or could: one that was killed closes its descriptors one after the other until it is gone. */
+  get livingPid(): number | undefined {
+    return this.#isDying ? undefined : this.pid
   }
 
   get isAlive(): boolean {
@@ -61,6 +67,7 @@ export class Supervised {
     })
     this.#child = child
     this.isStopped = false
+    this.#isDying = false
     child.stderr!.setEncoding('utf8').on('data', (text: string) => {
       this.#log = (this.#log + text).slice(-MAX_LOG)
     })
@@ -69,12 +76,15 @@ export class Supervised {
 
   /** SIGSTOP is watched as systemd would. */
   kill(signal: NodeJS.Signals): void {
+    if (signal === 'SIGKILL') this.#isDying = true
     this.#child?.kill(signal)
     if (signal === 'SIGSTOP') this.isStopped = true
     if (signal === 'SIGCONT') this.isStopped = false
     if (signal !== 'SIGSTOP' || !this.#options.hasWatchdog) return
     const child = this.#child
-    this.#later(WATCHDOG_MS, () => child?.kill('SIGKILL'))
+    this.#later(WATCHDOG_MS, () => {
+      if (this.#child === child) this.kill('SIGKILL')
+    })
   }
 
   /** Ends it for good, and all that it left. */
