@@ -132,6 +132,7 @@ class RunningGuard implements Guard {
       onForeignChange: (what) => this.#note(`changed by another program: ${what}`),
       onDevices: () => void this.#read(),
     })
+    const opened: (() => unknown)[] = [() => door.close()]
     try {
       const server = await openGuardServer({
         path: join(guard.runDir, GUARD_SOCKET),
@@ -139,19 +140,24 @@ class RunningGuard implements Guard {
         // For a station that has taken the token: the guard cannot permit meanwhile.
         verifyShut: async () => (await door.read()).kernel === 'shut',
       })
+      opened.push(() => server.close())
       const { isInstalledUnit } = this.#options
       const canary = await openCanary(log)
+      opened.push(() => canary.close())
+      const relay = await openRelay(uplink.relayLine, switchConfiguration, { log })
+      opened.push(() => relay.stop())
       this.#parts = {
         door,
         server,
         canary,
+        relay,
         watch: new KernelWatch({ door, witness: openWitness(), canary, log }),
-        relay: await openRelay(uplink.relayLine, switchConfiguration, { log }),
         switch: await openSwitch(switchConfiguration, { log, onChange: step, isInstalledUnit }),
         lamp: openLamp(switchConfiguration, { log }),
       }
     } catch (error) {
-      await door.close()
+      // What stays open would keep the process, and a process that cannot guard would not be started again.
+      for (const close of opened.toReversed()) await close()
       throw error
     }
     this.#parts.watch.shut(await door.read(), nowMs())
