@@ -287,11 +287,12 @@ class RunningGuard implements Guard {
       if (shuttings === this.#shuttings) this.#powerUplink(true)
     } catch (error) {
       ended = 'failed'
-      this.#log.error(`the permit failed: ${reasonOf(error)}`)
+      if (shuttings === this.#shuttings) this.#log.error(`the permit failed: ${reasonOf(error)}`)
     }
     this.#permitting = false
-    if (shuttings !== this.#shuttings) return
     await this.#read()
+    // Shut meanwhile, before the read-back or during it: how a permit of before ended says nothing of the next one.
+    if (shuttings !== this.#shuttings) return
     this.#permit = ended
     this.#step()
   }
