@@ -18,6 +18,10 @@ const SOAKS = {
   full: ['test/fault/full-card.test.ts', 'a card that is full for 10 minutes at full flow'],
   door: ['test/fault/leak', '10,000 times opened and shut, 1,000 flushed rulesets; as root (two hours)'],
   guard: ['test/unit/decide-sequences.test.ts', '50 million random sequences of the guard (an hour)'],
+  airlock: [
+    'test/fault/airlock.test.ts',
+    '2,000 random kills, stops, flips and delays of guard and station (half an hour)',
+  ],
   flip: ['test/fault/flipped-bits.test.ts', 'every bit of a flight file flipped, 10,000 cuts (minutes)'],
 }
 

@@ -217,7 +217,7 @@ async function until<T>(
   last: () => string,
 ): Promise<T> {
   const LOOK_MS = 20
-  for (let waitedMs = 0; waitedMs < atMostMs; waitedMs += LOOK_MS) {
+  for (const began = performance.now(); performance.now() - began < atMostMs;) {
     const value = await read()
     if (value !== undefined && fits(value)) return value
     await pause(LOOK_MS)
