@@ -200,7 +200,7 @@ class RunningGuard implements Guard {
     parts.lamp.show(signalOf(decision.door, parts.server))
     // A reason may count seconds down: it is news with another row only.
     const isNews = decision.row !== before?.row && decision.reason !== before?.reason
-    if (isNews || decision.door !== before?.door) this.#tell(decision, before)
+    if (isNews || decision.door !== before.door) this.#tell(decision, before)
   }
 
   #forgetAnswer(): void {
