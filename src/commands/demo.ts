@@ -10,6 +10,7 @@ import { Fault } from '../base/fault.js'
 import { makeFolder } from '../base/make-folder.js'
 import { simulate } from '../simulator/simulate.js'
 import type { SimulationResult } from '../simulator/simulate.js'
+import { showAirlock } from './demo-airlock.js'
 import { EXIT_CODE } from './exit-code.js'
 import { createProgressLine } from './progress-line.js'
 
@@ -21,12 +22,15 @@ const MAIN = process.argv[1] ?? 'groundlock'
 
 export function demoCommand(): Command {
   return new Command('demo')
-    .description('fly a simulated copter into a station and show what was recorded')
+    .description('fly a simulated copter into a station; show what was recorded, and the airlock')
     .option(
       '--dir <folder>',
       'where all of it is kept; a new folder in the system’s temporary one unless told',
     )
-    .addHelpText('after', '\nIt takes less than a minute. Example: groundlock demo')
+    .addHelpText(
+      'after',
+      '\nIt takes about a minute, and shows the airlock to root only. Example: groundlock demo',
+    )
     .action(demo)
 }
 
@@ -58,7 +62,8 @@ async function demo(options: { dir?: string }): Promise<void> {
   say(
     `\n  flight  ${join(paths.vault, 'flights')}\n  tlog    ${paths.tlog}\n  CSV     ${paths.csv}\n  raw     ${paths.raw}`,
   )
-  if (!verdict.equal) process.exitCode = EXIT_CODE.bad
+  const isTrue = await showAirlock(MAIN, join(dir, 'airlock'), say)
+  if (!verdict.equal || !isTrue) process.exitCode = EXIT_CODE.bad
 }
 
 /** Runs a station, flies, and stops the station. */
