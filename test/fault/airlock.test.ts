@@ -33,11 +33,14 @@ const allMade: Airlock[] = []
 
 afterAll(async () => {
   await Promise.all(allMade.map((each) => each.close()))
-  if (times.length > 0) console.log(`The airlock, as measured here:\n  ${times.join('\n  ')}`)
+  if (times.length > 0) process.stdout.write(`The airlock, as measured here:\n  ${times.join('\n  ')}\n`)
 })
 
-/** Runs a scenario with an airlock in which something is sent out of the uplink all the time, by a user and by raw sockets. */
-async function withAirlock(
+/**
+ * Runs a scenario in an airlock, out of whose uplink something is sent all the time, by a user and by raw sockets; and expects
+ * that never both doors were open, that the guard kept its token under a lease, and that no frame arrived while it was shut.
+ */
+async function expectNeverBoth(
   name: string,
   scenario: (airlock: Airlock) => Promise<void>,
   options?: AirlockOptions,
@@ -83,7 +86,7 @@ describe.skipIf(reason !== null).concurrent(`the airlock${skipped}`, () => {
   test(
     'a guard that is killed: its permit lapses, and the station records',
     () =>
-      withAirlock('killed', async (airlock) => {
+      expectNeverBoth('killed', async (airlock) => {
         await permitted(airlock)
         airlock.guard.isHeld = true
         const killedMs = monotonicMs()
@@ -102,7 +105,7 @@ describe.skipIf(reason !== null).concurrent(`the airlock${skipped}`, () => {
   test(
     'a guard that is stopped: its permit lapses, its watchdog ends it, and the station records',
     () =>
-      withAirlock('stopped', async (airlock) => {
+      expectNeverBoth('stopped', async (airlock) => {
         await permitted(airlock)
         const stoppedMs = monotonicMs()
         airlock.guard.kill('SIGSTOP')
@@ -122,7 +125,7 @@ describe.skipIf(reason !== null).concurrent(`the airlock${skipped}`, () => {
   test(
     'PERMIT while armed stays shut and says why; disarmed, the station gives way and a packet arrives; SHUT, and it records anew',
     () =>
-      withAirlock('armed', async (airlock) => {
+      expectNeverBoth('armed', async (airlock) => {
         airlock.vehicle.isArmed = true
         await airlock.untilGuard('it hears of it', ({ station }) => station.vehicle === 'armed')
         airlock.flip('permit')
@@ -153,7 +156,7 @@ describe.skipIf(reason !== null).concurrent(`the airlock${skipped}`, () => {
   test(
     'a station that is killed while permitted waits for the token, and records after SHUT',
     () =>
-      withAirlock('station-killed', async (airlock) => {
+      expectNeverBoth('station-killed', async (airlock) => {
         await permitted(airlock)
         airlock.station.kill('SIGKILL')
         await airlock.untilStation('it waits', ({ token }) => token === 'other')
@@ -167,7 +170,7 @@ describe.skipIf(reason !== null).concurrent(`the airlock${skipped}`, () => {
   test(
     'a guard that is killed while the station records changes nothing for it, and permits when it is back',
     () =>
-      withAirlock('guard-restarted', async (airlock) => {
+      expectNeverBoth('guard-restarted', async (airlock) => {
         const { flight, pid } = await airlock.untilStation('it stores', ({ stored }) => stored !== null)
         airlock.guard.kill('SIGKILL')
         const began = await airlock.untilGuard('it is back', ({ station }) => station.vehicle === 'disarmed')
@@ -182,7 +185,7 @@ describe.skipIf(reason !== null).concurrent(`the airlock${skipped}`, () => {
   test(
     "another program's `nft flush ruleset`: nothing leaves while shut, and a permit goes on or ends, and SHUT shuts",
     () =>
-      withAirlock('flushed', async (airlock) => {
+      expectNeverBoth('flushed', async (airlock) => {
         const flush = (): Promise<string> => airlock.lab.station.run('nft', 'flush', 'ruleset')
         for (let i = 0; i < 20; i++) await flush()
         const toldUs = ({ events }: GuardStatus): number =>
@@ -201,7 +204,7 @@ describe.skipIf(reason !== null).concurrent(`the airlock${skipped}`, () => {
   test(
     'a child that gives a lease after its guard was killed: the station waits for it, and for the lease',
     () =>
-      withAirlock(
+      expectNeverBoth(
         'late-child',
         async (airlock) => {
           airlock.late({ permit: '4.5' })
@@ -222,7 +225,7 @@ describe.skipIf(reason !== null).concurrent(`the airlock${skipped}`, () => {
   test(
     'SHUT while nft is slow: the guard keeps the token until the kernel reads as shut',
     () =>
-      withAirlock(
+      expectNeverBoth(
         'slow-shutting',
         async (airlock) => {
           await permitted(airlock)
@@ -241,7 +244,7 @@ describe.skipIf(reason !== null).concurrent(`the airlock${skipped}`, () => {
   test(
     'a renewal that hangs: the permit lapses, says so, and the station records',
     () =>
-      withAirlock('hangs', async (airlock) => {
+      expectNeverBoth('hangs', async (airlock) => {
         await permitted(airlock)
         airlock.late({ permit: 'hang' })
         await airlock.untilGuard(
@@ -257,7 +260,7 @@ describe.skipIf(reason !== null).concurrent(`the airlock${skipped}`, () => {
   test(
     `${EVENTS} random kills, stops, flips and delays: never both doors, and no frame while shut (seed ${seed})`,
     () =>
-      withAirlock(
+      expectNeverBoth(
         'random',
         async (airlock) => {
           const tally = new EventTally()

@@ -17,8 +17,10 @@ const AIMS: readonly [Phase | 'at once', number][] = [
   ['neither', 10],
 ]
 
-/** An aim that is not reached is given up (ms): the switch may be SHUT, the vehicle armed. */
+/** An aim that is not reached is given up (ms): nobody may be there to reach it. */
 const AIM_AT_MOST_MS = 4000
+/** SHUT that a guard takes for meant, and hears PERMIT after it again (ms). */
+const MEANT_MS = 800
 /** Most between two events (ms); in a hand-over there are some hundred. */
 const PAUSE_MS = 600
 /** A child that gives a lease may come later than a lease lasts and a station waits (s). */
@@ -31,11 +33,11 @@ const EVENTS: Readonly<Record<string, readonly [weight: number, event: Event]>> 
   'switch to PERMIT': [22, (airlock) => airlock.flip('permit')],
   'switch to SHUT': [18, (airlock) => airlock.flip('shut')],
   'switch in doubt': [3, (airlock) => airlock.flip('doubt')],
-  'guard killed': [8, (airlock) => airlock.guard.kill('SIGKILL')],
-  'guard stopped': [6, (airlock) => airlock.guard.kill('SIGSTOP')],
-  'station killed': [7, (airlock) => airlock.station.kill('SIGKILL')],
+  'guard killed': [12, (airlock) => airlock.guard.kill('SIGKILL')],
+  'guard stopped': [8, (airlock) => airlock.guard.kill('SIGSTOP')],
+  'station killed': [9, (airlock) => airlock.station.kill('SIGKILL')],
   'station stopped': [
-    5,
+    6,
     ({ station }, random) => {
       station.kill('SIGSTOP')
       setTimeout(() => station.kill('SIGCONT'), random() * STOPPED_MS).unref()
@@ -108,11 +110,18 @@ function isAtRest({ door, nowUs, station, switch: { position, sinceMs } }: Guard
   return door === 'blocked' && station.vehicle === 'disarmed' && isMeant
 }
 
-async function aim({ observer }: Airlock, phase: Phase | 'at once'): Promise<void> {
-  if (phase === 'at once') return
-  const isReached = ({ isLeased, isPortOpen }: { isLeased: boolean; isPortOpen: boolean }): boolean =>
-    phase === 'permitted' ? isLeased : phase === 'link open' ? isPortOpen : !isLeased && !isPortOpen
-  await observer.until(phase, isReached, AIM_AT_MOST_MS).catch(() => undefined)
+/** Leads to that state, as a person would, so that the event comes in it; and gives it up where what happened before prevents it. */
+async function aim(airlock: Airlock, phase: Phase | 'at once'): Promise<void> {
+  const { observer, vehicle } = airlock
+  if (phase === 'at once' || phaseOf(airlock) === phase) return
+  if (phase !== 'neither') airlock.flip('shut')
+  if (phase === 'permitted') {
+    vehicle.isArmed = false
+    vehicle.isSilent = false
+    await pause(MEANT_MS)
+    airlock.flip('permit')
+  }
+  await observer.until(phase, () => phaseOf(airlock) === phase, AIM_AT_MOST_MS).catch(() => undefined)
 }
 
 function phaseOf({ observer: { sight } }: Airlock): Phase {

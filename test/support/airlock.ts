@@ -124,11 +124,11 @@ export class Airlock {
   }
 
   guardStatus(): GuardStatus | undefined {
-    return readStatus<GuardStatus>(join(this.dir, 'guard', 'guard.json'))
+    return readStatus(join(this.dir, 'guard', 'guard.json')) as GuardStatus | undefined
   }
 
   stationStatus(): StationStatus | undefined {
-    return readStatus<StationStatus>(join(this.dir, 'run', 'station.json'))
+    return readStatus(join(this.dir, 'run', 'station.json')) as StationStatus | undefined
   }
 
   async until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
@@ -205,8 +205,8 @@ token = "${join(dir, 'token', 'link')}"
   )
 }
 
-function readStatus<T>(path: string): T | undefined {
-  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as T) : undefined
+function readStatus(path: string): unknown {
+  return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : undefined
 }
 
 async function until<T>(
