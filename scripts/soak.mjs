@@ -20,7 +20,7 @@ const SOAKS = {
   guard: ['test/unit/decide-sequences.test.ts', '50 million random sequences of the guard (an hour)'],
   airlock: [
     'test/fault/airlock.test.ts',
-    '2,000 random kills, stops, flips and delays of guard and station (half an hour)',
+    '2,000 random kills, stops, flips and delays of guard and station (an hour)',
   ],
   flip: ['test/fault/flipped-bits.test.ts', 'every bit of a flight file flipped, 10,000 cuts (minutes)'],
 }

@@ -16,7 +16,7 @@ import { monotonicMs, whyNoNetworkLab } from '../support/network-lab.js'
 import { SOAK_TIMEOUT_MS, amount, createProgress, randomFor, sayTable, seed } from '../support/soak.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 
-const EVENTS = amount(40, 2000)
+const EVENTS = amount(30, 2000)
 /** After so many events it is tried whether all comes back to normal (count). */
 const NORMAL_EVERY = 100
 /** What a directed scenario may take on a busy machine (ms). */
@@ -276,7 +276,7 @@ describe.skipIf(reason !== null).concurrent(`the airlock${skipped}`, () => {
           tell(airlock, tally)
           const { permits, openings, handOvers, framesOut, looks, voidLooks } = airlock.observer.counts
           expect(Math.min(permits, openings, handOvers, framesOut)).toBeGreaterThan(0)
-          expect(voidLooks).toBeLessThan(looks / 10)
+          expect(voidLooks).toBeLessThan(looks / 2)
         },
         { restartShare: randomFor('airlock restarts') },
       ),

@@ -26,6 +26,8 @@ const PAUSE_MS = 600
 /** A child that gives a lease may come later than a lease lasts and a station waits (s). */
 const MOST_LATE_S = 5
 const STOPPED_MS = 6000
+/** Shorter than the guard's watchdog waits, so that it goes on with what it had decided (ms). */
+const PAUSED_MS = 1900
 
 type Event = (airlock: Airlock, random: Random) => void
 
@@ -35,6 +37,14 @@ const EVENTS: Readonly<Record<string, readonly [weight: number, event: Event]>> 
   'switch in doubt': [3, (airlock) => airlock.flip('doubt')],
   'guard killed': [12, (airlock) => airlock.guard.kill('SIGKILL')],
   'guard stopped': [8, (airlock) => airlock.guard.kill('SIGSTOP')],
+  'guard paused': [
+    6,
+    ({ guard }, random) => {
+      const pid = guard.pid
+      guard.kill('SIGSTOP')
+      setTimeout(() => guard.pid === pid && guard.kill('SIGCONT'), random() * PAUSED_MS).unref()
+    },
+  ],
   'station killed': [9, (airlock) => airlock.station.kill('SIGKILL')],
   'station stopped': [
     6,

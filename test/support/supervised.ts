@@ -36,6 +36,7 @@ export class Supervised {
   startCount = 0
   isStopped = false
   #isDying = false
+  #watchdog: NodeJS.Timeout | undefined
 
   constructor(options: SupervisedOptions) {
     this.#options = options
@@ -80,11 +81,9 @@ export class Supervised {
     this.#child?.kill(signal)
     if (signal === 'SIGSTOP') this.isStopped = true
     if (signal === 'SIGCONT') this.isStopped = false
-    if (signal !== 'SIGSTOP' || !this.#options.hasWatchdog) return
-    const child = this.#child
-    this.#later(WATCHDOG_MS, () => {
-      if (this.#child === child) this.kill('SIGKILL')
-    })
+    clearTimeout(this.#watchdog)
+    if (signal === 'SIGSTOP' && this.#options.hasWatchdog)
+      this.#watchdog = setTimeout(() => this.kill('SIGKILL'), WATCHDOG_MS)
   }
 
   /** Ends it for good, and all that it left. */
@@ -96,7 +95,7 @@ export class Supervised {
       this.#child!.kill(signal)
       await gone
     }
-    for (const timer of this.#timers.splice(0)) clearTimeout(timer)
+    for (const timer of [this.#watchdog, ...this.#timers.splice(0)]) clearTimeout(timer)
   }
 
   /** Paths of the descriptors that it has open; of a process that is dead none. */
@@ -118,6 +117,7 @@ export class Supervised {
   }
 
   #ended(tag: string): void {
+    clearTimeout(this.#watchdog)
     this.isStopped = false
     const { restartShare, place } = this.#options
     const share = restartShare()
