@@ -23,7 +23,7 @@ import { openDoor } from './hw/door/door.js'
 import type { Door } from './hw/door/door.js'
 import { policyOf } from './hw/door/policy.js'
 import { openLamp } from './hw/lamp/lamp.js'
-import type { Signal } from './hw/lamp/blink-code.js'
+import { signalOf } from './hw/lamp/blink-code.js'
 import type { Lamp } from './hw/lamp/lamp.js'
 import { openGuardServer } from './hw/protocol/guard-server.js'
 import type { GuardServer } from './hw/protocol/guard-server.js'
@@ -94,7 +94,6 @@ class RunningGuard implements Guard {
   readonly #notice = new ServiceNotice()
   #parts: Parts | undefined
   readonly #timers: NodeJS.Timeout[] = []
-
   #decision: Decision | undefined
   #state = startState(nowMs())
   #doorSinceUs = monotonicUs()
@@ -124,7 +123,7 @@ class RunningGuard implements Guard {
   async start(): Promise<void> {
     const { switch: switchConfiguration, uplink, guard } = this.#configuration
     const log = this.#log
-    const step = (): void => this.#step()
+    const onChange = (): void => this.#step()
     // The door first: what else fails, fails behind a shut door.
     const door = await openDoor({
       policy: policyOf(uplink),
@@ -141,7 +140,6 @@ class RunningGuard implements Guard {
         verifyShut: async () => (await door.read()).kernel === 'shut',
       })
       opened.push(() => server.close())
-      const { isInstalledUnit } = this.#options
       const canary = await openCanary(log)
       opened.push(() => canary.close())
       const relay = await openRelay(uplink.relayLine, switchConfiguration, { log })
@@ -152,7 +150,7 @@ class RunningGuard implements Guard {
         canary,
         relay,
         watch: new KernelWatch({ door, witness: openWitness(), canary, log }),
-        switch: await openSwitch(switchConfiguration, { log, onChange: step, isInstalledUnit }),
+        switch: await openSwitch(switchConfiguration, { log, onChange, ...this.#options }),
         lamp: openLamp(switchConfiguration, { log }),
       }
     } catch (error) {
@@ -197,7 +195,7 @@ class RunningGuard implements Guard {
     this.#decision = decision
     if (decision.state.phase !== 'asking') this.#forgetAnswer()
     for (const effect of decision.effects) this.#begin(effect, parts)
-    parts.lamp.show(signalOf(decision.door, parts.server))
+    parts.lamp.show(signalOf(decision.door, parts.server.vehicle))
     // A reason may count seconds down: it is news with another row only.
     const isNews = decision.row !== before?.row && decision.reason !== before?.reason
     if (isNews || decision.door !== before.door) this.#tell(decision, before)
@@ -395,12 +393,6 @@ class RunningGuard implements Guard {
       events: this.#events,
     }
   }
-}
-
-/** A flight is recorded while the station knows of a vehicle. */
-function signalOf(door: Decision['door'], { vehicle }: GuardServer): Signal {
-  if (door !== 'blocked') return door
-  return vehicle === 'none' ? 'shut' : 'recording'
 }
 
 function nowMs(): number {

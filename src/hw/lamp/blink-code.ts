@@ -23,3 +23,12 @@ export function isLit(signal: Signal, tick: number): boolean {
   const code = BLINK_CODES[signal]
   return code[tick % code.length] === '#'
 }
+
+/** A flight is recorded while the station knows of a vehicle. */
+export function signalOf(
+  door: 'blocked' | 'permitted' | 'fault',
+  vehicle: 'none' | 'disarmed' | 'armed' | 'lost',
+): Signal {
+  if (door !== 'blocked') return door
+  return vehicle === 'none' ? 'shut' : 'recording'
+}
