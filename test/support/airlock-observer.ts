@@ -106,8 +106,8 @@ export class AirlockObserver {
   }
 
   /**
-   * Somebody throws away all tables. While permitted that opens all, whatever the leases say, until the guard has made them
-   * again: frames count for nothing until it is shut once more and the guard has no token.
+   * Somebody throws away all tables. While permitted, or with no guard that lives, that opens all, whatever the leases say,
+   * until a guard has made them again: frames count for nothing until it is shut once more and the guard has no token.
    */
   excuseFrames(): void {
     this.#excusedSinceMs = monotonicMs()
@@ -130,7 +130,7 @@ export class AirlockObserver {
   async #look(): Promise<void> {
     const startMs = monotonicMs()
     const guardPid = this.#guard.livingPid
-    const isLeased = await this.#readLeased()
+    const { isLeased, isLoaded } = await this.#readSets()
     const isPortOpen = this.#station.descriptors().some((path) => /^\/dev\/pts\/\d+/.test(path))
     const hasToken = this.#guard.descriptors().includes(this.#tokenPath)
     const sight = { atMs: startMs, isLeased, isPortOpen }
@@ -138,7 +138,7 @@ export class AirlockObserver {
     this.counts.looks++
     await this.#note(sight)
     const isOver = this.#excusedSinceMs !== null && startMs - this.#excusedSinceMs > EXCUSED_MS
-    if (!isOver || isLeased || hasToken) return
+    if (!isOver || !isLoaded || isLeased || hasToken) return
     await this.#takeFrames('just shut')
     this.#excusedSinceMs = null
   }
@@ -149,7 +149,7 @@ export class AirlockObserver {
       this.#holder = hasToken ? guardPid : undefined
       return
     }
-    const isLeasedStill = await this.#readLeased()
+    const { isLeased: isLeasedStill } = await this.#readSets()
     const lookedMs = monotonicMs() - sight.atMs
     if (lookedMs > SURE_WITHIN_MS) this.counts.voidLooks++
     else if (isLeasedStill && sight.isPortOpen)
@@ -205,14 +205,23 @@ export class AirlockObserver {
     else this.counts.framesOut += arrived.total
   }
 
-  async #readLeased(): Promise<boolean> {
+  /** The lease sets of all families and uplinks: does one hold a lease, and are they there at all? */
+  async #readSets(): Promise<{ isLeased: boolean; isLoaded: boolean }> {
     const line = new Promise<string>((resolve) => this.#answers.push(resolve))
     this.#nft.stdin!.write('list sets\n')
-    const { nftables } = JSON.parse(await line) as {
-      nftables: { set?: { name: string; elem?: unknown[] } }[]
+    const { nftables } = JSON.parse(await line) as { nftables: { set?: ListedSet }[] }
+    const sets = nftables.flatMap(({ set }) => (set?.name === 'leased' ? [set] : []))
+    return {
+      isLeased: sets.some(({ elem }) => (elem?.length ?? 0) > 0),
+      isLoaded: ['inet', 'netdev'].every((family) => sets.some((set) => set.family === family)),
     }
-    return nftables.some(({ set }) => set?.name === 'leased' && (set.elem?.length ?? 0) > 0)
   }
+}
+
+interface ListedSet {
+  family: string
+  name: string
+  elem?: unknown[]
 }
 
 function leakText(now: string, { total, kinds, firstMs, lastMs, frames }: Arrived): string {
