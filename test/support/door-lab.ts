@@ -71,7 +71,13 @@ export class Namespace {
     const here = place(String(this.#holder.pid))
     const isInside = here !== '' && here !== place('self')
     const all = !isInside ? [] : readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))
-    for (const pid of all.filter((each) => place(each) === here)) process.kill(Number(pid), 'SIGKILL')
+    for (const pid of all.filter((each) => place(each) === here)) {
+      try {
+        process.kill(Number(pid), 'SIGKILL')
+      } catch {
+        // it ended between the look and the kill
+      }
+    }
   }
 }
 
