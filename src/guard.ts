@@ -44,8 +44,6 @@ const STEP_MS = 250
 const READ_MS = 1000
 /** How often the canary flies (ms): it tests the way through the rules, which the read-back has seen as well. */
 const CANARY_MS = 5000
-/** Anybody on the machine may see how the door is: there is nothing secret in it. */
-const STATUS_MODE = 0o644
 /** What the status shows of what happened (events). */
 const MAX_EVENTS = 20
 
@@ -355,7 +353,7 @@ class RunningGuard implements Guard {
     if (this.#parts === undefined || this.#decision === undefined) return
     const path = join(this.#configuration.guard.runDir, GUARD_STATUS_FILE)
     try {
-      writeStatusFile(path, this.#status(this.#parts, this.#decision), STATUS_MODE)
+      writeStatusFile(path, this.#status(this.#parts, this.#decision))
       this.#statusFailed = false
     } catch (error) {
       if (!this.#statusFailed) this.#log.warn(`cannot write the guard's status file: ${reasonOf(error)}`)

@@ -17,24 +17,24 @@ interface_of() {
     sed -n 1p
 }
 
-# is_local INTERFACE MAC SUBNET CONFIGURATION: whether the configuration names this very interface as local.
+# is_local INTERFACE MAC SUBNET PORT CONFIGURATION: whether the configuration lets SSH in over this very interface.
 is_local() {
   node "$here/pi/is-local.mjs" "$@"
 }
 
 # mind_the_line CONFIGURATION: returns where the line stays, or where a person has said that it may be cut; else gives up.
 mind_the_line() {
-  local connection client server interface mac subnet answer=''
+  local connection client server port interface mac subnet answer=''
   connection=$(ssh_connection)
   [ -n "$connection" ] || return 0
-  read -r client _ server _ <<<"$connection"
+  read -r client _ server port <<<"$connection"
   interface=$(interface_of "$server")
   case $interface in
     lo) return 0 ;;
   esac
   mac=$(cat "/sys/class/net/$interface/address" 2>/dev/null || echo MAC)
   subnet=$(ip -o -4 route show dev "$interface" proto kernel scope link 2>/dev/null | sed -n '1s/ .*//p') || true
-  if is_local "$interface" "$mac" "${subnet:-none}" "$1"; then
+  if is_local "$interface" "$mac" "${subnet:-none}" "$port" "$1"; then
     say "You are connected over $interface, which is configured as local. It is shut for the seconds until the guard is up:
 this connection may end, and a new one will be let in."
     return 0
@@ -48,6 +48,7 @@ To keep it, name it local in /etc/groundlock/groundlock.toml (a first one: write
 
     [uplink]
     local = [{ name = \"$interface\", mac = \"$mac\", subnet = \"${subnet:-192.168.7.0/24}\" }]
+    ssh_port = $port
 "
   [ -n "$subnet$interface" ] && [ -z "$subnet" ] && say 'It has no IPv4 network now, and needs a private one, /16 or narrower: the one above is an example.
 ' || true

@@ -16,7 +16,12 @@ udevadm settle; gpiodetect`
  */
 const AS_IS = `mkdir -p /tmp/as-is
 for tool in gpioget gpiomon; do
-  printf '#!/bin/bash\nexec /usr/bin/%s "\${@/#pull-up/as-is}"\n' $tool >/tmp/as-is/$tool
+  cat >/tmp/as-is/$tool <<EOF
+#!/bin/bash
+words=()
+for word; do case \\$word in --bias | pull-up) ;; *) words+=("\\$word") ;; esac; done
+exec /usr/bin/$tool "\\\${words[@]}"
+EOF
   chmod +x /tmp/as-is/$tool
 done`
 

@@ -43,7 +43,12 @@ export class Guest {
   /** Boots. `folder`: of scripts/vm/image; `shares`: name → folder of this machine, read-only. */
   static async boot({ folder, kernel, shares, console }) {
     const guest = new Guest()
-    await guest.#start(folder, kernel, shares, console)
+    try {
+      await guest.#start(folder, kernel, shares, console)
+    } catch (error) {
+      await guest.stop()
+      throw error
+    }
     return guest
   }
 

@@ -9,6 +9,7 @@ device = "/dev/ttyS1"
 backend = "simulated"
 [uplink]
 local = [{ name = "lan0", mac = "02:00:00:00:00:07", subnet = "192.168.7.0/24" }]
+ssh_port = 22
 `
 
 /** Every file but what the running system itself writes, with size and time of change. */

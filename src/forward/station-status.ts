@@ -1,8 +1,6 @@
 /**
  * Station status: what a running station says of itself, in its status file, on its socket and once a minute in the log.
  */
-import { renameSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
 import { Fault, reasonOf } from '../base/fault.js'
 import { makeFolder } from '../base/make-folder.js'
 
@@ -61,7 +59,7 @@ export interface StationStatus {
 /** Makes the folder of the status file and the socket, if it is not there. Errors: a Fault. */
 export function makeRunDir(dir: string): void {
   try {
-    makeFolder(dir, 0o750)
+    makeFolder(dir, 0o755)
   } catch (cause) {
     throw new Fault({
       code: 'GL-STATION-03',
@@ -73,13 +71,6 @@ export function makeRunDir(dir: string): void {
       cause,
     })
   }
-}
-
-/** Replaces the status file whole, so that a reader never sees half of one. It is not flushed: after a power cut it means nothing. */
-export function writeStatusFile(path: string, status: StationStatus): void {
-  makeFolder(dirname(path))
-  writeFileSync(`${path}.new`, `${JSON.stringify(status, null, 1)}\n`, { mode: 0o640 })
-  renameSync(`${path}.new`, path)
 }
 
 /** The minute's line: `recording X, 3 link(s) …`. */

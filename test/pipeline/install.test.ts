@@ -188,16 +188,21 @@ describe.skipIf(trouble !== null)('installing over SSH', () => {
     const said = await install('')
     expect(said).toContain('this very connection runs over the interface eth9')
     expect(said).toContain(
-      `    [uplink]\n    local = [{ name = "eth9", mac = "${MAC}", subnet = "10.9.0.0/24" }]\n`,
+      `    [uplink]\n    local = [{ name = "eth9", mac = "${MAC}", subnet = "10.9.0.0/24" }]\n    ssh_port = 22\n`,
     )
   })
 
   it('believes the lines that it gave', async () => {
     const said = await install(
-      `[uplink]\nlocal = [{ name = "eth9", mac = "${MAC}", subnet = "10.9.0.0/24" }]\n`,
+      `[uplink]\nlocal = [{ name = "eth9", mac = "${MAC}", subnet = "10.9.0.0/24" }]\nssh_port = 22\n`,
     )
     expect(said).toContain('eth9, which is configured as local')
     expect(said).not.toContain('this very connection')
+  })
+
+  it('but not where no port is let in', async () => {
+    const local = `{ name = "eth9", mac = "${MAC}", subnet = "10.9.0.0/24" }`
+    expect(await install(`[uplink]\nlocal = [${local}]\n`)).toContain('this very connection')
   })
 
   it.each([
@@ -205,6 +210,6 @@ describe.skipIf(trouble !== null)('installing over SSH', () => {
     ['another network', `{ name = "eth9", mac = "${MAC}", subnet = "10.8.0.0/24" }`],
     ['another name', `{ name = "eth8", mac = "${MAC}", subnet = "10.9.0.0/24" }`],
   ])('but not those of %s', async (_, local) => {
-    expect(await install(`[uplink]\nlocal = [${local}]\n`)).toContain('this very connection')
+    expect(await install(`[uplink]\nlocal = [${local}]\nssh_port = 22\n`)).toContain('this very connection')
   })
 })
