@@ -55,8 +55,8 @@ async function expectNeverBoth(
     await scenario(airlock)
     expect(airlock.observer.violations).toEqual([])
   } catch (error) {
-    const { counts, violations } = airlock.observer
-    const seen = `${JSON.stringify(counts)}\n${violations.slice(0, 5).join('\n')}`
+    const { counts, violations, diary } = airlock.observer
+    const seen = `${JSON.stringify(counts)}\n${violations.slice(0, 5).join('\n')}\n${diary.join('\n')}`
     throw new Error(
       `${String(error)}\n${seen}\nguard:\n${last(airlock.guard.log)}\nstation:\n${last(airlock.station.log)}`,
       { cause: error },

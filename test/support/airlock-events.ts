@@ -87,6 +87,7 @@ export async function happen(airlock: Airlock, random: Random, tally: EventTally
     random,
   )
   tally.note(name, phaseOf(airlock))
+  airlock.observer.enter(name)
   event(airlock, random)
   await pause(random() * PAUSE_MS)
 }

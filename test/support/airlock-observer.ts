@@ -23,6 +23,9 @@ const ON_THE_WAY_MS = 50
 /** The guard hears of a flush within some ms; a busy machine may need longer (ms). */
 const EXCUSED_MS = 2000
 
+/** Kept of the diary (entries): some minutes. */
+const MAX_DIARY = 60
+
 export interface Sight {
   atMs: number
   isLeased: boolean
@@ -45,6 +48,9 @@ export class AirlockObserver {
   #holder: number | undefined
   /** What was seen that must not be. */
   readonly violations: string[] = []
+  /** What changed, and what happened to both, in order: for whoever looks for the cause of a violation. */
+  readonly diary: string[] = []
+  #lastState = ''
   readonly counts = {
     looks: 0,
     voidLooks: 0,
@@ -105,6 +111,12 @@ export class AirlockObserver {
     }
   }
 
+  /** Enters what happened into the diary. */
+  enter(what: string): void {
+    this.diary.push(`${monotonicMs().toFixed(0)} ms  ${what}`)
+    if (this.diary.length > MAX_DIARY) this.diary.shift()
+  }
+
   /**
    * Somebody throws away all tables. While permitted, or with no guard that lives, that opens all, whatever the leases say,
    * until a guard has made them again: frames count for nothing until it is shut once more and the guard has no token.
@@ -136,11 +148,15 @@ export class AirlockObserver {
     const sight = { atMs: startMs, isLeased, isPortOpen }
     if (isLeased) await this.#lookAgain(sight, hasToken, guardPid)
     this.counts.looks++
+    const state = JSON.stringify({ isLeased, isPortOpen, isLoaded, hasToken, guardPid })
+    if (state !== this.#lastState) this.enter(state)
+    this.#lastState = state
     await this.#note(sight)
     const isOver = this.#excusedSinceMs !== null && startMs - this.#excusedSinceMs > EXCUSED_MS
     if (!isOver || !isLoaded || isLeased || hasToken) return
     await this.#takeFrames('just shut')
     this.#excusedSinceMs = null
+    this.enter('frames count again')
   }
 
   /** A lease was there: was it there all the while? */
