@@ -298,18 +298,21 @@ export class KernelDoor implements Door {
     const change = this.#changes.line(line)
     if (change === null || this.#tables.isOwn(change.pid)) return
     this.#log.warn(`another program changed the door's tables: ${changeText(change)}`)
-    this.#reloadNow()
+    void this.#reloadNow()
     this.#repairSoon()
     this.#options.onForeignChange(changeText(change))
   }
 
-  /** The base again at once, ahead of everything that waits for its turn; several changes in a row are one. */
-  #reloadNow(): void {
+  /**
+   * Base and covers again at once, ahead of everything that waits for its turn: a renewal may hang for seconds, and a guard that
+   * was killed meanwhile would leave the uplinks bare. Several changes in a row are one.
+   */
+  async #reloadNow(): Promise<void> {
     if (this.#isReloading || this.#isClosed) return
     this.#isReloading = true
-    void this.#tables.loadBase().then(() => {
-      this.#isReloading = false
-    })
+    await this.#tables.loadBase()
+    for (const uplink of this.#sorted.uplinks) await this.#tables.cover(uplink)
+    this.#isReloading = false
   }
 
   #onLinkLine(line: string): void {
