@@ -41,7 +41,8 @@ test('nothing of a full 921600-baud line in pieces of 1 ms is lost, and what it 
     expect(peakMb).toBeGreaterThan(10)
   }
   expect(memory.length).toBeGreaterThan(0)
-  for (const look of memory) expect(look.ours.residentMb).toBeLessThanOrEqual(ours.peakMb)
+  // The kernel counts pages per processor, in batches: the peak that it tells can be a little behind.
+  for (const look of memory) expect(look.ours.residentMb).toBeLessThanOrEqual(ours.peakMb + 1)
   // How much CPU it takes depends on what else this machine does; the long form says.
   const met = goals.filter(({ met: isMet, name }) => isMet && !name.startsWith('CPU')).map(({ name }) => name)
   expect(met).toEqual(['peak memory, MB', 'peak memory / listener’s', 'bytes in', 'bytes lost', 'raw export'])
