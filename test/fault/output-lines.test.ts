@@ -2,10 +2,11 @@
  * Lamp and relay: lines that are driven while the guard lives. The kernel here has no GPIO: the tools are fakes of both versions
  * (test/support/fake-gpiod.sh); the holder of a line, its pipe and the deaths are real.
  */
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { openLamp } from '../../src/hw/lamp/lamp.js'
 import { openRelay } from '../../src/hw/relay/relay.js'
@@ -25,6 +26,15 @@ let gpio: FakeGpio
 afterEach(() => {
   process.env['PATH'] = PATH
 })
+
+/** Kills the shell that holds a line for this process, with its group, as a machine without memory does. */
+function endHolder(): void {
+  const children = execFileSync('ps', ['--ppid', String(process.pid), '-o', 'pid=,args='], {
+    encoding: 'utf8',
+  })
+  const [, pid] = /^\s*(\d+) \/bin\/sh -c.*$/m.exec(children) ?? []
+  process.kill(-Number(pid), 'SIGKILL')
+}
 
 describe.each([1, 2] as const)('libgpiod %d', (major) => {
   beforeEach(() => {
@@ -47,6 +57,35 @@ describe.each([1, 2] as const)('libgpiod %d', (major) => {
     await relay.set(false)
     expect(gpio.driven(RELAY)).toBe('0')
     await relay.set(true)
+    await relay.stop()
+    expect(gpio.driven(RELAY)).toBe('0')
+  })
+
+  it('a relay that is energised again and again is not let go in between', async () => {
+    const relay = await openRelay(RELAY, SWITCH, { log: keptLog() })
+    await relay.set(true)
+    await vi.waitUntil(() => gpio.driven(RELAY) === '1', SOON)
+    const before = gpio.calls('gpioset').length
+    const asked = relay.set(true)
+    expect(relay.set(true)).toBe(asked)
+    await asked
+    await relay.set(true)
+    // A holder that is replaced is seen within a few ms.
+    await pause(300)
+    expect(gpio.calls('gpioset')).toHaveLength(before)
+    await relay.stop()
+    expect(gpio.driven(RELAY)).toBe('0')
+  })
+
+  it('a relay whose holder was killed is energised by the next word', async () => {
+    const log = keptLog()
+    const relay = await openRelay(RELAY, SWITCH, { log })
+    await relay.set(true)
+    await vi.waitUntil(() => gpio.driven(RELAY) === '1', SOON)
+    endHolder()
+    await vi.waitUntil(() => log.lines.some((line) => line.includes('GL-RELAY-02')), SOON)
+    await relay.set(true)
+    await vi.waitUntil(() => gpio.driven(RELAY) === '1', SOON)
     await relay.stop()
     expect(gpio.driven(RELAY)).toBe('0')
   })

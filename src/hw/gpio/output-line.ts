@@ -22,7 +22,7 @@ export interface OutputLine {
    * with them after this process's death.
    */
   drive(level: Level): boolean
-  /** Low, then let go. */
+  /** Low, then let go. Never rejects: a line that is gone is let go of. */
   stop(): Promise<void>
 }
 
@@ -124,8 +124,12 @@ async function openSysfsOutput(label: string, offset: number): Promise<OutputLin
       return true
     },
     stop() {
-      line.writeSync(0)
-      line.unexport()
+      try {
+        line.writeSync(0)
+        line.unexport()
+      } catch {
+        // The line is gone, or another's: nothing of it is left to let go of.
+      }
       return Promise.resolve()
     },
   }

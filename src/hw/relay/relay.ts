@@ -39,11 +39,15 @@ class DrivenRelay implements Relay {
   readonly #configuration: Pick<SwitchConfiguration, 'backend' | 'chip'>
   readonly #log: Log
   #line: OutputLine | undefined
+  /** The line's holder has it high. */
+  #isEnergised = false
   #isStopped = false
   /** Those who wait for a level to be driven. */
   #waiting: { level: Level; done: (problem: string | null) => void }[] = []
   /** One change after the other. */
   #change: Promise<void> = Promise.resolve()
+  /** The last of them, while it waits or is under way: asked for once more it is the same one, so that none pile up. */
+  #newest: { level: Level; done: Promise<void> } | undefined
 
   constructor(offset: number, configuration: Pick<SwitchConfiguration, 'backend' | 'chip'>, log: Log) {
     this.#offset = offset
@@ -52,8 +56,16 @@ class DrivenRelay implements Relay {
   }
 
   set(energised: boolean): Promise<void> {
-    const done = this.#change.then(() => this.#drive(energised ? 1 : 0))
-    this.#change = done.catch(() => undefined)
+    const level: Level = energised ? 1 : 0
+    if (this.#newest?.level === level) return this.#newest.done
+    const done = this.#change.then(() => this.#drive(level))
+    const newest = { level, done }
+    this.#newest = newest
+    this.#change = done
+      .catch(() => undefined)
+      .then(() => {
+        if (this.#newest === newest) this.#newest = undefined
+      })
     return done
   }
 
@@ -64,6 +76,9 @@ class DrivenRelay implements Relay {
   }
 
   async #drive(level: Level): Promise<void> {
+    // A holder that is told a level lets go of the line for a moment: an uplink's power must not blink with each renewal.
+    if (level === 1 && this.#isEnergised) return
+    this.#isEnergised = false
     const line = (this.#line ??= await this.#open())
     const problem = await new Promise<string | null>((resolve) => {
       const timer = setTimeout(() => done('its holder does not answer'), DRIVE_TIMEOUT_MS)
@@ -75,7 +90,10 @@ class DrivenRelay implements Relay {
       line.drive(level)
     })
     this.#waiting = []
-    if (problem === null) return
+    if (problem === null) {
+      this.#isEnergised = level === 1 && this.#line === line
+      return
+    }
     this.#line = undefined
     // Ends the holder: it drives the line low, or the kernel takes the line back.
     await line.stop()
@@ -104,11 +122,14 @@ class DrivenRelay implements Relay {
   #driven(level: Level, isDriven: boolean): void {
     for (const waiting of this.#waiting)
       if (waiting.level === level) waiting.done(isDriven ? null : 'the line cannot be driven')
+      // The line opens low, and what was wanted meanwhile was refused.
+      else this.#line?.drive(waiting.level)
   }
 
   /** The holder is gone, and with it the line's level. */
   #lost(why: string): void {
     this.#line = undefined
+    this.#isEnergised = false
     if (this.#waiting.length > 0) for (const { done } of this.#waiting) done(why)
     else if (!this.#isStopped) this.#log.warn(faultLines(this.#fault(why)))
   }
