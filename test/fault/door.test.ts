@@ -197,6 +197,16 @@ describe.skipIf(trouble !== null)(`the door${skipped(trouble)}`, { timeout: 120_
     await reading
   })
 
+  it('a resident that ends before it has its place is replaced all the same', async () => {
+    const starts = join(temporaryFolder('door'), 'starts')
+    // The first resident, the one that learns how nft lists, and the one that comes with the permit.
+    const third = `if [ "$1" = -i ]; then echo >>${starts}; [ $(wc -l <${starts}) != 3 ] || exit 1; fi`
+    const { door } = await doorIn(undefined, otherTool(third))
+    await door.permit()
+    await expect.poll(async () => (await door.shut()).layers.twin, { timeout: 10_000 }).toBe(true)
+    expect(await door.shut()).toMatchObject({ kernel: 'shut', problems: [] })
+  })
+
   it('a second permit renews the first', async () => {
     const { inside, door } = await doorIn()
     const leftS = () =>

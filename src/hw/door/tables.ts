@@ -122,6 +122,8 @@ export class Tables {
     const next = this.#newResident()
     await next.send('') // it answers when it is there: until then the old one shuts
     this.#resident = next
+    // One that ended before it had its place was missed by nobody, and nobody replaced it.
+    if (!next.isAlive) this.#replaceSoon(next)
     await old.end()
   }
 
@@ -154,12 +156,16 @@ export class Tables {
 
   #newResident(): Resident {
     const resident = new Resident((gone) => {
-      if (gone !== this.#resident || this.#isClosed) return
-      this.#log.warn('the resident nft ended; another takes its place')
-      setTimeout(() => this.#replaceResident(gone), RESIDENT_AGAIN_MS)
+      if (gone === this.#resident) this.#replaceSoon(gone)
     })
     this.#own(resident.pid)
     return resident
+  }
+
+  #replaceSoon(gone: Resident): void {
+    if (this.#isClosed) return
+    this.#log.warn('the resident nft ended; another takes its place')
+    setTimeout(() => this.#replaceResident(gone), RESIDENT_AGAIN_MS)
   }
 
   #replaceResident(gone: Resident): void {
