@@ -3,7 +3,7 @@
  * Errors: none thrown; a tool that is missing, fails or is too slow is a value with its reason.
  */
 import { spawn } from 'node:child_process'
-import type { StdioOptions } from 'node:child_process'
+import type { ChildProcess, StdioOptions } from 'node:child_process'
 import { reasonOf } from '../../base/fault.js'
 
 /** Longest a tool may take before it is ended (ms): on a loaded Pi nft needs a fifth of it. */
@@ -47,7 +47,12 @@ export function startChild(
 ): Child {
   const stdio: StdioOptions = [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe']
   if (carriedFd !== undefined) stdio.push(carriedFd)
-  const child = spawn(command, args, { stdio, detached: true, env: TOOL_ENVIRONMENT })
+  let child: ChildProcess
+  try {
+    child = spawn(command, args, { stdio, detached: true, env: TOOL_ENVIRONMENT })
+  } catch (error) {
+    return neverStarted(`${command}: ${reasonOf(error)}`)
+  }
   const out: Buffer[] = []
   const errors: Buffer[] = []
   let held = 0
@@ -61,8 +66,9 @@ export function startChild(
     if (held > MAX_OUTPUT_BYTES) end('it said more than can be read')
     else pieces.push(piece)
   }
-  child.stdout!.on('data', gather(out))
-  child.stderr!.on('data', gather(errors))
+  // Without a descriptor that is free there are no pipes: `error` follows.
+  child.stdout?.on('data', gather(out))
+  child.stderr?.on('data', gather(errors))
   const timer = setTimeout(() => end(`no answer in ${limitMs} ms`), limitMs)
   const ended = new Promise<Outcome>((resolve) => {
     child.on('error', (error) => {
@@ -77,10 +83,15 @@ export function startChild(
     })
   }).finally(() => clearTimeout(timer))
   if (input !== undefined) {
-    child.stdin!.on('error', () => {}) // it ended before it read all: `close` says why
-    child.stdin!.end(input)
+    child.stdin?.on('error', () => {}) // it ended before it read all: `close` says why
+    child.stdin?.end(input)
   }
   return { pid: child.pid, ended, end: () => end('it was ended') }
+}
+
+/** For want of memory: what the system then refuses Node throws. */
+function neverStarted(trouble: string): Child {
+  return { pid: undefined, ended: Promise.resolve({ trouble, stdout: '' }), end: () => {} }
 }
 
 export function runTool(
