@@ -6,11 +6,10 @@
  * A step looks and decides at once; what takes time (nft, flock, the station's answer) is begun by a step and ends with
  * another one. So the switch is heard whatever else hangs.
  */
-import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { bootId, monotonicUs } from './base/clock.js'
 import type { Configuration } from './base/configuration.js'
-import { Fault, faultLines, reasonOf } from './base/fault.js'
+import { reasonOf, troubleText } from './base/fault.js'
 import type { Log } from './base/log.js'
 import { ServiceNotice } from './base/service-notice.js'
 import { GUARD_STATUS_FILE } from './base/guard-status.js'
@@ -34,6 +33,7 @@ import { openSwitch } from './hw/switch/switch.js'
 import type { Switch } from './hw/switch/switch.js'
 import { LinkToken } from './hw/token/link-token.js'
 import type { TokenLook } from './hw/token/link-token.js'
+import { markPermitted } from './hw/token/permitted-once.js'
 import { KernelWatch } from './hw/watch/kernel-watch.js'
 import { openCanary } from './hw/witness/canary.js'
 import { openWitness } from './hw/witness/witness.js'
@@ -46,9 +46,6 @@ const READ_MS = 1000
 const CANARY_MS = 5000
 /** What the status shows of what happened (events). */
 const MAX_EVENTS = 20
-
-/** Made before the first permit of a boot: while it is missing nothing was ever permitted. */
-export const PERMITTED_ONCE_FILE = 'permitted-once'
 
 export interface Guard {
   /** Shuts the door, frees the token and lets go of the lines. */
@@ -126,7 +123,7 @@ class RunningGuard implements Guard {
     const door = await openDoor({
       policy: policyOf(uplink),
       log,
-      onForeignChange: (what) => this.#note(`changed by another program: ${what}`),
+      onForeignChange: (what) => this.#note(`changed by another program: ${what}`, 'warn'),
       onDevices: () => void this.#read(),
     })
     const opened: (() => unknown)[] = [() => door.close()]
@@ -156,8 +153,14 @@ class RunningGuard implements Guard {
       for (const close of opened.toReversed()) await close()
       throw error
     }
-    this.#parts.watch.shut(await door.read(), nowMs())
-    await this.#read()
+    try {
+      const shutAtMs = nowMs()
+      this.#parts.watch.shut(await door.read(), shutAtMs)
+      await this.#read()
+    } catch (error) {
+      await this.stop()
+      throw error
+    }
     this.#notice.ready()
     this.#timers.push(
       setInterval(() => void this.#lookAtToken(), STEP_MS),
@@ -169,10 +172,13 @@ class RunningGuard implements Guard {
   async stop(): Promise<void> {
     const parts = this.#parts
     for (const timer of this.#timers) clearInterval(timer)
-    this.#parts = undefined
     if (parts === undefined) return
-    await parts.relay.set(false).catch(() => undefined)
-    const { kernel } = await parts.door.shut()
+    // The kernel waits for no relay: its line may take seconds, and systemd ends all of this after 5.
+    this.#shuttings++
+    const shutting = parts.door.shut()
+    this.#powerUplink(false)
+    this.#parts = undefined
+    const { kernel } = await shutting
     // One that does not read as shut keeps the token to the end of the process, and the station waits a lease.
     if (kernel === 'shut') this.#token.free()
     this.#log.info(`guard: stopped, the kernel reads as ${kernel}`)
@@ -240,7 +246,7 @@ class RunningGuard implements Guard {
         this.#token.free()
         return void this.#lookAtToken()
       case 'note override':
-        return this.#note('permitted by override: nobody knows whether a vehicle flies')
+        return this.#note('permitted by override: nobody knows whether a vehicle flies', 'warn')
     }
   }
 
@@ -276,14 +282,14 @@ class RunningGuard implements Guard {
     this.#permitting = true
     let ended: GuardInputs['permit'] = 'ok'
     try {
-      this.#notePermitted()
+      markPermitted(this.#configuration.guard.runDir)
       parts.watch.permitted()
       parts.watch.changes()
       await parts.door.permit(tokenFd)
       if (shuttings === this.#shuttings) this.#powerUplink(true)
     } catch (error) {
       ended = 'failed'
-      if (shuttings === this.#shuttings) this.#log.error(`the permit failed: ${reasonOf(error)}`)
+      if (shuttings === this.#shuttings) this.#log.error(`the permit failed: ${troubleText(error)}`)
     }
     this.#permitting = false
     await this.#read()
@@ -291,12 +297,6 @@ class RunningGuard implements Guard {
     if (shuttings !== this.#shuttings) return
     this.#permit = ended
     this.#step()
-  }
-
-  /** From now on a station that takes the token waits a lease, whoever guards then. Errors: the system's; no permit then. */
-  #notePermitted(): void {
-    const path = join(this.#configuration.guard.runDir, PERMITTED_ONCE_FILE)
-    if (!existsSync(path)) writeFileSync(path, '')
   }
 
   /** What a question of before is answered says nothing to the one that is on. */
@@ -329,7 +329,7 @@ class RunningGuard implements Guard {
   /** The relay is no part of the promise: one that does not follow is told, and the kernel keeps the door. */
   #powerUplink(isPowered: boolean): void {
     this.#parts?.relay.set(isPowered).catch((error: unknown) => {
-      this.#log.error(error instanceof Fault ? faultLines(error) : reasonOf(error))
+      this.#log.error(troubleText(error))
     })
   }
 
@@ -337,13 +337,13 @@ class RunningGuard implements Guard {
   #tell(decision: Decision, before: Decision | undefined): void {
     const { door, reason } = decision
     if (door !== before?.door) this.#doorSinceUs = monotonicUs()
-    this.#note(`${door}: ${reason}`)
+    this.#note(`${door}: ${reason}`, door === 'fault' ? 'error' : 'info')
     this.#parts?.server.tell(door, reason)
     this.#writeStatus()
   }
 
-  #note(text: string): void {
-    this.#log.info(text)
+  #note(text: string, how: 'info' | 'warn' | 'error'): void {
+    this.#log[how](text)
     this.#events.push({ atUs: monotonicUs(), text })
     if (this.#events.length > MAX_EVENTS) this.#events.shift()
   }

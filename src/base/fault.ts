@@ -48,6 +48,11 @@ export function faultLines(fault: Fault): string {
   return [head, ...fault.hint.split('\n').map((line) => indent + line)].join('\n')
 }
 
+/** Whatever was thrown, for a log: a fault with what to do, of anything else the reason. */
+export function troubleText(error: unknown): string {
+  return error instanceof Fault ? faultLines(error) : reasonOf(error)
+}
+
 /** The text of whatever was thrown; of the system's errors (`EISDIR: illegal …, read 'x'`) only the words in the middle. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)

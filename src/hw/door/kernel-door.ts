@@ -297,7 +297,6 @@ export class KernelDoor implements Door {
   #onRuleLine(line: string): void {
     const change = this.#changes.line(line)
     if (change === null || this.#tables.isOwn(change.pid)) return
-    this.#log.warn(`another program changed the door's tables: ${changeText(change)}`)
     void this.#reloadNow()
     this.#repairSoon()
     this.#options.onForeignChange(changeText(change))

@@ -8,7 +8,7 @@
  * Guarantees: where there is a token's file, a link is open only while the token is held, and only after every permit of
  * before has lapsed. Never throws, never waits for the guard; where no token's file is, nothing guards and links open at once.
  */
-import { existsSync, lstatSync, statSync } from 'node:fs'
+import { lstatSync } from 'node:fs'
 import { join } from 'node:path'
 import { errnoOf, faultLines } from '../../base/fault.js'
 import type { Log } from '../../base/log.js'
@@ -17,6 +17,7 @@ import { GUARD_SOCKET } from '../protocol/messages.js'
 import type { DoorWord, LinkWord, VehicleWord } from '../protocol/messages.js'
 import { GuardNews } from './guard-news.js'
 import type { LinkToken, TokenLook } from './link-token.js'
+import { permittedOnce } from './permitted-once.js'
 
 /** Longest that a permit outlives who made it: its lease of 3 s, and what the kernel's clock ticks by (ms). */
 export const FULL_LEASE_MS = 3100
@@ -35,9 +36,6 @@ const GIVE_WAY_MS = 4500
 
 /** After giving way the token is left to the guard for so long, if it does not take it before (ms). */
 const LEFT_TO_GUARD_MS = 2000
-
-/** The file that the guard makes in its run_dir before its first permit of a boot. */
-const PERMITTED_ONCE = 'permitted-once'
 
 export interface LinkTurnOptions {
   token: LinkToken
@@ -365,16 +363,5 @@ function isMissing(path: string): boolean {
     return false
   } catch (error) {
     return errnoOf(error) === 'ENOENT'
-  }
-}
-
-/** Whether the guard has permitted anything since the boot: by the mark in its folder; unknown where there is no folder. */
-function permittedOnce(guardDir: string): 'yes' | 'no' | 'unknown' {
-  try {
-    statSync(join(guardDir, PERMITTED_ONCE))
-    return 'yes'
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') return 'yes'
-    return existsSync(guardDir) ? 'no' : 'unknown'
   }
 }
