@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { DOWN_ALIAS } from '../../src/hw/door/links.js'
 import { coverText, rulesetText } from '../../src/hw/door/ruleset.js'
 import { labTrouble } from '../support/door-lab.js'
 import { REPOSITORY } from '../support/groundlock.js'
@@ -186,6 +187,15 @@ describe.skipIf(trouble !== null)('in a network of its own', () => {
     expect(await left()).toBe('0\n')
     expect(await isUp('up0')).toBe(false)
     expect(await isUp('lan0')).toBe(true)
+  })
+
+  it('what `shut` set down bears the mark by which the guard takes it up again; an alias of others stays', async () => {
+    const alias = async () => (await place.shell('cat /sys/class/net/up0/ifalias')).trim()
+    await place.shell(`ip link set up0 up alias ''; ${leases(ifindex)}; ${folder}/shut`)
+    expect([await isUp('up0'), await alias()]).toEqual([false, DOWN_ALIAS])
+    await place.shell(`ip link set up0 up alias 'to the office'; ${folder}/shut`)
+    expect([await isUp('up0'), await alias()]).toEqual([false, 'to the office'])
+    await place.shell(`ip link set up0 alias ''`)
   })
 
   it('`shut` loads the base where somebody has flushed it', async () => {
