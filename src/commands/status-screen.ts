@@ -93,7 +93,8 @@ const POSITION_WORDS = { shut: 'SHUT', permit: 'PERMIT', doubt: 'IN DOUBT' } as 
 
 function switchText({ switch: reading, reason }: GuardStatus): string {
   const { permit, shut } = reading.contacts
-  const contacts = `contacts: permit ${permit ?? 'not known'}, shut ${shut ?? 'not wired'}`
+  const contacts =
+    permit === null ? 'contacts: not known' : `contacts: permit ${permit}, shut ${shut ?? 'not wired'}`
   const why = reading.reason === reason ? '' : `; ${plain(reading.reason)}`
   const seen = reading.shutSeen ? '' : '; SHUT not yet seen since the guard started'
   return `${POSITION_WORDS[reading.position]}  ${contacts} (${plain(reading.backend)})${why}${seen}`

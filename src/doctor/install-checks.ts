@@ -154,7 +154,13 @@ function lookAtToken({ machine, configuration }: Context): Answer[] {
   const entry = machine.entry(path)
   const folder = path.slice(0, path.lastIndexOf('/')) || '/'
   const remedy = 'sudo systemd-tmpfiles --create; what makes it is /usr/lib/tmpfiles.d/groundlock.conf'
-  if (entry === null) return [fail(`there is no ${path}: neither station nor guard can start`, remedy)]
+  if (entry === null)
+    return [
+      fail(
+        `there is no ${path}: nothing is permitted, and a station may record as if nobody guarded`,
+        remedy,
+      ),
+    ]
   if (entry.kind !== 'file' || machine.link(path) !== null) return [fail(`${path} is no plain file`, remedy)]
   const around = machine.entry(folder)
   const owner = ownerText(machine, entry)

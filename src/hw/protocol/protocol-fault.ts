@@ -9,7 +9,9 @@ export function socketFault(path: string, found: string, cause?: unknown): Fault
     op: 'serve the guard socket',
     subject: path,
     found,
-    hint: 'Only one guard may run. Its folder must be there and writable: [guard] run_dir; systemd-tmpfiles makes it.',
+    hint:
+      'Only one guard may run: groundlock status shows it, sudo systemctl stop groundlock-guard ends it. ' +
+      'If none does: its folder must be there and writable, [guard] run_dir; systemd-tmpfiles makes it.',
     recovery: 'stop',
     cause,
   })
