@@ -207,6 +207,16 @@ describe.skipIf(trouble !== null)(`the door${skipped(trouble)}`, { timeout: 120_
     expect(await door.shut()).toMatchObject({ kernel: 'shut', problems: [] })
   })
 
+  it('a cover that udev makes for a device that appears takes no lease away', async () => {
+    const { inside, door } = await doorIn()
+    await door.permit()
+    inside.run('nft "table netdev groundlock_9999 { }"')
+    const { what } = await door.message(({ event }) => event === 'foreign')
+    expect(what).toContain('udev')
+    expect(await door.read()).toMatchObject({ kernel: 'leased' })
+    expect(inside.run('nft list set inet groundlock leased')).toContain('expires')
+  })
+
   it('a second permit renews the first', async () => {
     const { inside, door } = await doorIn()
     const leftS = () =>

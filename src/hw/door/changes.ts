@@ -45,5 +45,7 @@ export class ChangeGatherer {
 }
 
 export function changeText({ pid, program, tables, first }: TableChange): string {
-  return `${program} (process ${pid}) changed ${tables.join(', ')}: ${first}`
+  const isCover = tables.every((table) => table.startsWith('netdev '))
+  const whose = isCover ? ' (udev does so where a device appears or is renamed)' : ''
+  return `${program} (process ${pid}) changed ${tables.join(', ')}: ${first}${whose}`
 }

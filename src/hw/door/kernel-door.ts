@@ -50,6 +50,8 @@ export class KernelDoor implements Door {
   #opener: Child | null = null
   #last: Promise<unknown> = Promise.resolve()
   #isReloading = false
+  /** Tables of ours that another program changed, and that were not made again yet. */
+  readonly #touched = new Set<string>()
   #isRepairWanted = false
   #isRefreshWanted = false
   #againTimer: NodeJS.Timeout | undefined
@@ -297,20 +299,28 @@ export class KernelDoor implements Door {
   #onRuleLine(line: string): void {
     const change = this.#changes.line(line)
     if (change === null || this.#tables.isOwn(change.pid)) return
-    void this.#reloadNow()
+    void this.#reloadNow(change.tables)
     this.#repairSoon()
     this.#options.onForeignChange(changeText(change))
   }
 
   /**
-   * Base and covers again at once, ahead of everything that waits for its turn: a renewal may hang for seconds, and a guard that
-   * was killed meanwhile would leave the uplinks bare. Several changes in a row are one.
+   * What was touched, base or covers, again at once, ahead of everything that waits for its turn: a renewal may hang for seconds, and a guard that
+   * was killed meanwhile would leave the uplinks bare. Several changes in a row are one. What was not touched keeps its leases:
+   * udev covers a device that appears, and no permit lapses of that.
    */
-  async #reloadNow(): Promise<void> {
-    if (this.#isReloading || this.#isClosed) return
+  async #reloadNow(touched: readonly string[]): Promise<void> {
+    for (const table of touched) this.#touched.add(table)
+    if (this.#isReloading) return
     this.#isReloading = true
-    await this.#tables.loadBase()
-    for (const uplink of this.#sorted.uplinks) await this.#tables.cover(uplink)
+    while (this.#touched.size > 0 && !this.#isClosed) {
+      const tables = [...this.#touched]
+      this.#touched.clear()
+      if (tables.some((table) => !table.startsWith('netdev '))) await this.#tables.loadBase()
+      for (const uplink of this.#sorted.uplinks) {
+        if (tables.includes(`netdev ${rules.coverName(uplink.ifindex)}`)) await this.#tables.cover(uplink)
+      }
+    }
     this.#isReloading = false
   }
 
