@@ -118,9 +118,10 @@ function readingRows({ reading, door }: GuardStatus, paint: Paint): string[] {
   if (reading === null) return [row('Kernel', 'not read back yet')]
   const { layers } = reading
   const mark = (name: string, holds: boolean | null) =>
-    holds === null
-      ? `${name}: no radio`
-      : `${name}: ${holds ? 'yes' : paint(door === 'permitted' ? 'warning' : 'bad', 'NO')}`
+    holds === null ? `${name}: no radio` : `${name}: ${holds ? 'yes' : paint('bad', 'NO')}`
+  /** Of a layer that is lifted while permitted, on purpose. */
+  const lifted = (name: string, holds: boolean | null) =>
+    door === 'permitted' && holds === false ? `${name}: ${paint('warning', 'lifted')}` : mark(name, holds)
   const uplinks = reading.uplinks.map((uplink) => {
     const parts = [
       uplink.isUp ? 'up' : 'link down',
@@ -145,9 +146,9 @@ function readingRows({ reading, door }: GuardStatus, paint: Paint): string[] {
       [
         mark('base', layers.base),
         mark('netdev', layers.netdev),
-        mark('twin', layers.twin),
-        mark('link down', layers.linkDown),
-        mark('rfkill', layers.rfkill),
+        lifted('twin', layers.twin),
+        lifted('link down', layers.linkDown),
+        lifted('rfkill', layers.rfkill),
       ].join('  '),
     ),
     ...(uplinks.length === 0 ? [row('Uplink', 'none plugged in')] : uplinks),

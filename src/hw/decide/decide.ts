@@ -112,10 +112,14 @@ function after(
 
 function reasonText(row: Row, state: GuardState, inputs: GuardInputs, view: View): string {
   if (!row.reason.includes('{')) return row.reason
+  const kernel = kernelText(view.kernel, inputs.kernelProblem)
+  // What led to a fault is often what is still so: it is said once.
+  if (row.reason.startsWith('{why} ') && row.reason.includes('{kernel}') && state.why.includes(kernel))
+    return state.why
   const waitMs = Math.max(0, OVERRIDE_WAIT_MS - stuckMs(state, inputs.nowMs))
   const words: Readonly<Record<string, string>> = {
     switch: inputs.switchReason,
-    kernel: kernelText(view.kernel, inputs.kernelProblem),
+    kernel,
     witness: inputs.witnessProblem,
     why: state.why,
     wait: String(Math.ceil(waitMs / 1000)),
