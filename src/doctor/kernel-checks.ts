@@ -140,8 +140,8 @@ function lookAtBinding({ machine }: Context): Answer[] {
     : [pass(`kernel ${release}: by device; it follows a rename, and goes with the device`)]
 }
 
-/** What the guard runs besides nft, and the package that has it. */
-const TOOLS = { ip: 'iproute2', ss: 'iproute2', flock: 'util-linux' }
+/** What the guard runs besides nft and libgpiod's tools, and the package that has it. */
+const TOOLS = { ip: 'iproute2', flock: 'util-linux', setpriv: 'util-linux' }
 
 async function lookAtTools({ machine }: Context): Promise<Answer[]> {
   const missing: string[] = []

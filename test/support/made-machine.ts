@@ -122,7 +122,7 @@ const TOOLS: Readonly<Record<string, string>> = {
   'unshare -n nft -f -': '',
   'unshare -n sh -c nft -f - && nft list ruleset': '',
   'ip --version': '',
-  'ss --version': '',
+  'setpriv --version': '',
   'flock --version': '',
   gpiodetect: 'gpiochip0 [pinctrl-bcm2711] (58 lines)\ngpiochip1 [raspberrypi-exp-gpio] (8 lines)\n',
   'gpioinfo gpiochip0':
