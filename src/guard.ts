@@ -24,7 +24,7 @@ import { policyOf } from './hw/door/policy.js'
 import { openLamp } from './hw/lamp/lamp.js'
 import { signalOf } from './hw/lamp/blink-code.js'
 import type { Lamp } from './hw/lamp/lamp.js'
-import { openGuardServer } from './hw/protocol/guard-server.js'
+import { openGuardServer, removeStale } from './hw/protocol/guard-server.js'
 import type { GuardServer } from './hw/protocol/guard-server.js'
 import { GUARD_SOCKET } from './hw/protocol/messages.js'
 import { openRelay } from './hw/relay/relay.js'
@@ -119,7 +119,9 @@ class RunningGuard implements Guard {
     const { switch: switchConfiguration, uplink, guard } = this.#configuration
     const log = this.#log
     const onChange = (): void => this.#step()
-    // The door first: what else fails, fails behind a shut door.
+    const socketPath = join(guard.runDir, GUARD_SOCKET)
+    await removeStale(socketPath) // a second guard must not touch what the first one keeps
+    // Then the door: what else fails, fails behind a shut one.
     const door = await openDoor({
       policy: policyOf(uplink),
       log,
@@ -129,7 +131,7 @@ class RunningGuard implements Guard {
     const opened: (() => unknown)[] = [() => door.close()]
     try {
       const server = await openGuardServer({
-        path: join(guard.runDir, GUARD_SOCKET),
+        path: socketPath,
         onStation: () => void this.#lookAtToken(),
         // For a station that has taken the token: the guard cannot permit meanwhile.
         verifyShut: async () => (await door.read()).kernel === 'shut',

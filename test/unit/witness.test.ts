@@ -38,6 +38,26 @@ wwan0.100:11111111 22 0 0 0 0 0 0 333 44 0 0 0 0 0 0
   ])('is not believed with %s', (_, text) => expect(parseSentPackets(text)).toBeNull())
 })
 
+describe('a local interface', () => {
+  it('may send, and what it sent until it became an uplink is no growth', async () => {
+    let sentBy = new Map([
+      ['eth0', 0],
+      ['wlan0', 100],
+    ])
+    const witness = openWitness(() => sentBy)
+    witness.shut([eth0])
+    expect(await witness.look([eth0], ['wlan0'])).toEqual([])
+    sentBy = new Map([
+      ['eth0', 0],
+      ['wlan0', 250],
+    ])
+    // Another address was found on it: it is an uplink from now on.
+    expect(await witness.look([eth0, wlan0], [])).toEqual([])
+    sentBy.set('wlan0', 253)
+    expect(await witness.look([eth0, wlan0], [])).toEqual([{ ...wlan0, packets: 3 }])
+  })
+})
+
 describe('what grew', () => {
   const counts = (...all: [string, number][]) => new Map(all)
 

@@ -305,9 +305,9 @@ export class KernelDoor implements Door {
   }
 
   /**
-   * What was touched, base or covers, again at once, ahead of everything that waits for its turn: a renewal may hang for seconds, and a guard that
-   * was killed meanwhile would leave the uplinks bare. Several changes in a row are one. What was not touched keeps its leases:
-   * udev covers a device that appears, and no permit lapses of that.
+   * What was touched, base or covers, again at once, ahead of everything that waits for its turn: a renewal may hang for
+   * seconds, and a guard that was killed meanwhile would leave the uplinks bare. Several changes in a row are one. What was
+   * not touched keeps its leases: udev covers a device that appears, and no permit lapses of that.
    */
   async #reloadNow(touched: readonly string[]): Promise<void> {
     for (const table of touched) this.#touched.add(table)

@@ -218,8 +218,11 @@ class ServedGuard implements GuardServer {
   }
 }
 
-/** A socket that nobody serves is left by a guard that was killed. */
-async function removeStale(path: string): Promise<void> {
+/**
+ * Makes the path free: a socket that nobody serves is left by a guard that was killed.
+ * Errors: Fault GL-GUARD-01 where a guard serves it.
+ */
+export async function removeStale(path: string): Promise<void> {
   const found = await new Promise<string>((resolve) => {
     const socket = createConnection(path, () => {
       socket.destroy()

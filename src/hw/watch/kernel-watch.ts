@@ -4,7 +4,7 @@
  * Guarantees: what was begun before the last change of the door is never taken for what came after it.
  */
 import { monotonicUs } from '../../base/clock.js'
-import { reasonOf } from '../../base/fault.js'
+import { Fault, faultLines, reasonOf } from '../../base/fault.js'
 import type { Log } from '../../base/log.js'
 import type { Door } from '../door/door.js'
 import type { DoorReading } from '../door/reading.js'
@@ -19,7 +19,9 @@ export class KernelWatch {
   #reading: DoorReading | undefined
   #readAtMs = -Infinity
   #growths: readonly Growth[] = []
+  #witnessTrouble: string | null = null
   #canarySaid: Awaited<ReturnType<Canary['test']>> | null = null
+  #isFlying = false
   /** Changes of the door so far: a reading that was begun before the last one is void. */
   #changes = 0
   #isReading = false
@@ -50,15 +52,18 @@ export class KernelWatch {
     return this.#canarySaid
   }
 
-  /** A canary that came through a door that reads as shut knows better than the read-back. */
+  /** A canary that came through a door that reads as shut knows better than the read-back, and so does a blind witness. */
   get kernel(): DoorReading['kernel'] {
     const kernel = this.#reading?.kernel ?? 'differs'
-    return kernel === 'shut' && this.#canarySaid === 'passed' ? 'differs' : kernel
+    return kernel === 'shut' && this.#contradiction !== null ? 'differs' : kernel
   }
 
   get problem(): string {
-    if (this.#canarySaid === 'passed') return 'the canary came through'
-    return this.#reading?.problems[0] ?? ''
+    return this.#contradiction ?? this.#reading?.problems[0] ?? ''
+  }
+
+  get #contradiction(): string | null {
+    return this.#canarySaid === 'passed' ? 'the canary came through' : this.#witnessTrouble
   }
 
   /** The door is about to be shut or opened: what is being read now is void. */
@@ -69,7 +74,11 @@ export class KernelWatch {
   /** The door was shut, and `reading` is what was read back behind that; it was begun at `atMs`. */
   shut(reading: DoorReading, atMs: number): void {
     this.#take(reading, atMs)
-    this.#witness.shut(reading.uplinks)
+    try {
+      this.#witness.shut(reading.uplinks)
+    } catch (error) {
+      this.#blinded(error)
+    }
   }
 
   /** Sending is right from now on. */
@@ -86,7 +95,7 @@ export class KernelWatch {
       const atMs = monotonicUs() / 1000
       const reading = await this.#door.read()
       if (changes === this.#changes) this.#take(reading, atMs)
-      this.#growths = await this.#witness.look(reading.uplinks)
+      await this.#look(reading)
     } catch (error) {
       this.#log.error(`the kernel could not be read: ${reasonOf(error)}`)
     } finally {
@@ -95,7 +104,30 @@ export class KernelWatch {
   }
 
   async flyCanary(): Promise<void> {
+    if (this.#isFlying) return
+    this.#isFlying = true
     this.#canarySaid = await this.#canary.test()
+    this.#isFlying = false
+  }
+
+  async #look({ uplinks, locals }: DoorReading): Promise<void> {
+    const verified = locals.filter(({ isThere, mismatch }) => isThere && mismatch === null)
+    try {
+      this.#growths = await this.#witness.look(
+        uplinks,
+        verified.map(({ name }) => name),
+      )
+      this.#witnessTrouble = null
+    } catch (error) {
+      this.#blinded(error)
+    }
+  }
+
+  /** A witness that cannot see is a doubt, and told once. */
+  #blinded(error: unknown): void {
+    if (this.#witnessTrouble === null)
+      this.#log.error(error instanceof Fault ? faultLines(error) : reasonOf(error))
+    this.#witnessTrouble = `the witness cannot see: ${reasonOf(error)}`
   }
 
   #take(reading: DoorReading, atMs: number): void {

@@ -12,6 +12,7 @@
 import { createSocket } from 'node:dgram'
 import { connect } from 'node:net'
 import * as v from 'valibot'
+import { reasonOf } from '../../base/fault.js'
 import type { Log } from '../../base/log.js'
 import { runTool } from '../door/child.js'
 import { BASE, CANARY_ADDRESS, CANARY_COUNTER } from '../door/ruleset.js'
@@ -61,13 +62,18 @@ export async function openCanary(log: Log): Promise<Canary> {
   ]
   const { trouble } = await runTool('ip', ['-batch', '-'], { input: `${lines.join('\n')}\n` })
   if (trouble !== null) log.warn(`the canary's devices cannot be made: ${trouble}`)
+  let told = ''
+  const tell = (trouble: string): void => {
+    if (trouble !== told) log.warn(`the canary is broken: ${trouble}`)
+    told = trouble
+  }
   return {
-    test: () => test(log),
+    test: () => test(tell),
     close: async () => void (await runTool('ip', ['link', 'delete', NEAR])),
   }
 }
 
-async function test(log: Log): Promise<'dropped' | 'passed' | 'broken'> {
+async function test(tell: (trouble: string) => void): Promise<'dropped' | 'passed' | 'broken'> {
   try {
     const counted = await readCounter()
     const sent = sentByNear()
@@ -76,9 +82,9 @@ async function test(log: Log): Promise<'dropped' | 'passed' | 'broken'> {
     if (newlySent > 0) return 'passed'
     const newlyCounted = (await readCounter()) - counted
     if (newlyCounted >= SENT) return 'dropped'
-    log.warn(`the canary is broken: ${newlyCounted} of ${SENT} packets came to the base's output chain`)
+    tell(`${newlyCounted} of ${SENT} packets came to the base's output chain`)
   } catch (error) {
-    log.warn(`the canary is broken: ${error instanceof Error ? error.message : String(error)}`)
+    tell(reasonOf(error))
   }
   return 'broken'
 }

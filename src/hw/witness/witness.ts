@@ -32,9 +32,10 @@ export interface Witness {
   shut(uplinks: readonly Device[]): void
   /**
    * What grew since the last look; nothing while permitted. Each packet is told once, so that a person who shut the
-   * switch and found the cause gets back to work. Errors: Fault GL-WITNESS-01, which is as good as growth.
+   * switch and found the cause gets back to work. What is in `locals` (names) may send; where one becomes an uplink, what it
+   * sent until then is no growth. Errors: Fault GL-WITNESS-01, which is as good as growth.
    */
-  look(uplinks: readonly Device[]): Promise<Growth[]>
+  look(uplinks: readonly Device[], locals?: readonly string[]): Promise<Growth[]>
 }
 
 /** By ifindex: what a device had sent when it was last looked at. */
@@ -48,6 +49,7 @@ export function compare(
   before: Sent,
   uplinks: readonly Device[],
   counts: ReadonlyMap<string, number>,
+  wereLocal: ReadonlySet<string> = new Set(),
 ): { growths: Growth[]; after: Sent } {
   const after = new Map(before)
   const growths: Growth[] = []
@@ -55,6 +57,10 @@ export function compare(
     const count = counts.get(name)
     // Gone, or renamed since it was listed: under its new name it is compared with the same count at the next look.
     if (count === undefined) continue
+    if (wereLocal.has(name)) {
+      after.set(ifindex, count)
+      continue
+    }
     const known = before.get(ifindex) ?? 0
     const packets = count - (count < known ? 0 : known)
     if (packets > 0) growths.push({ ifindex, name, packets })
@@ -66,6 +72,7 @@ export function compare(
 /** Watches nothing until the door was shut for the first time. `read` is the kernel, but in a test of the counting itself. */
 export function openWitness(read: () => ReadonlyMap<string, number> = readSentPackets): Witness {
   let sent: Sent | null = null
+  let local: ReadonlySet<string> = new Set()
   return {
     permitted() {
       sent = null
@@ -73,10 +80,12 @@ export function openWitness(read: () => ReadonlyMap<string, number> = readSentPa
     shut(uplinks) {
       sent ??= compare(new Map(), uplinks, read()).after
     },
-    look(uplinks) {
+    look(uplinks, locals = []) {
       return new Promise((resolve) => {
+        const wereLocal = local
+        local = new Set(locals)
         if (sent === null) return resolve([])
-        const { growths, after } = compare(sent, uplinks, read())
+        const { growths, after } = compare(sent, uplinks, read(), wereLocal)
         sent = after
         resolve(growths)
       })
