@@ -14,6 +14,7 @@ import {
   INCOMPAT_SIGNED,
   MAX_FRAME_BYTES,
   SIGNATURE_BYTES,
+  STX_V1,
   STX_V2,
   isStx,
   msgidAt,
@@ -221,15 +222,24 @@ class Splitter implements FrameSplitter {
   }
 
   /**
-   * The same of a frame as nearly all are: MAVLink 2, unsigned, of a known id and here as a whole; WAIT for any other.
+   * The same of a frame as nearly all are: unsigned, of a known id and here as a whole; WAIT for any other.
    * All it does the general way does as well: this one is a sixth of framing's time faster.
    */
   #plainVerdict(p: number): number {
     const buf = this.#buf
-    if (buf[p] !== STX_V2 || buf[p + 2] !== 0) return WAIT
-    const crcAt = p + HEADER_V2_BYTES + buf[p + 1]!
+    const isV2 = buf[p] === STX_V2
+    if (!isV2 && buf[p] !== STX_V1) return WAIT
+    const crcAt = p + (isV2 ? HEADER_V2_BYTES : HEADER_V1_BYTES) + buf[p + 1]!
     if (crcAt + CRC_BYTES > this.#end) return WAIT
-    const extra = this.#knownExtra(buf[p + 7]! | (buf[p + 8]! << 8) | (buf[p + 9]! << 16))
+    let extra: number
+    if (isV2) {
+      if (buf[p + 2] !== 0) return WAIT
+      extra = this.#knownExtra(buf[p + 7]! | (buf[p + 8]! << 8) | (buf[p + 9]! << 16))
+    } else {
+      const msgid = buf[p + 5]!
+      if (buf[p + 1] !== this.#lengthOf[msgid]) return WAIT
+      extra = this.#extraOf[msgid]!
+    }
     if (extra < 0) return WAIT
     const isGood =
       x25Byte(x25(buf, p + 1, crcAt, X25_START), extra) === (buf[crcAt]! | (buf[crcAt + 1]! << 8))
