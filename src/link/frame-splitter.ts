@@ -227,6 +227,8 @@ class Splitter implements FrameSplitter {
    */
   #plainVerdict(p: number): number {
     const buf = this.#buf
+    // Behind the buffer's end there is not even a stale byte.
+    if (p + HEADER_V1_BYTES > this.#end) return WAIT
     const isV2 = buf[p] === STX_V2
     if (!isV2 && buf[p] !== STX_V1) return WAIT
     const crcAt = p + (isV2 ? HEADER_V2_BYTES : HEADER_V1_BYTES) + buf[p + 1]!

@@ -2,7 +2,8 @@
 import { MavLinkProtocolV1, MavLinkProtocolV2, common, minimal } from 'node-mavlink'
 import { describe, expect, test } from 'vitest'
 import { MAX_FRAME_BYTES, headerAt } from '../../src/link/frame.js'
-import { EMPTY, FAR, bytes, concat, filler, frame, known } from '../support/frames.js'
+import { createSplitter } from '../../src/link/frame-splitter.js'
+import { EMPTY, FAR, KNOWN, bytes, concat, filler, frame, known } from '../support/frames.js'
 import {
   Collector,
   attitude,
@@ -33,6 +34,23 @@ describe('frames', () => {
       [attitude(), whole, whole, heartbeat()].map(isFrame),
     )
   })
+
+  test.each([1, 2] as const)(
+    'of MAVLink %i may begin at any byte of the buffer, its last one too',
+    (version) => {
+      // Longer than the splitter's buffer, pushed so that each header byte in turn is the last one that fits.
+      const one = heartbeat({ version })
+      const many = concat(Array.from({ length: Math.ceil(70_000 / one.length) }, () => one))
+      for (let first = 0; first < one.length; first++) {
+        let frames = 0
+        const splitter = createSplitter(KNOWN, { frame: () => frames++, noise: () => {} })
+        splitter.push(filler(first).fill(0))
+        for (const byte of many) splitter.push(Uint8Array.of(byte))
+        splitter.end()
+        expect(frames).toBe(many.length / one.length)
+      }
+    },
+  )
 
   test('the longest frame has 280 bytes', () => {
     expect(known(FAR, { signed: true })).toHaveLength(MAX_FRAME_BYTES)
