@@ -25,7 +25,12 @@ const BLIND = new Fault({
   recovery: 'retry',
 })
 
-function watchOf({ isBlind = () => false, canary = 'dropped' as 'dropped' | 'passed' } = {}) {
+interface Answers {
+  isBlind?: () => boolean
+  canary?: 'dropped' | 'passed'
+}
+
+function watchOf({ isBlind = () => false, canary = 'dropped' }: Answers = {}) {
   const reads: ((reading: DoorReading) => void)[] = []
   const told: string[] = []
   const log = { info: () => {}, warn: () => {}, error: (text: string) => void told.push(text) }

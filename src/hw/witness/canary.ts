@@ -63,9 +63,9 @@ export async function openCanary(log: Log): Promise<Canary> {
   const { trouble } = await runTool('ip', ['-batch', '-'], { input: `${lines.join('\n')}\n` })
   if (trouble !== null) log.warn(`the canary's devices cannot be made: ${trouble}`)
   let told = ''
-  const tell = (trouble: string): void => {
-    if (trouble !== told) log.warn(`the canary is broken: ${trouble}`)
-    told = trouble
+  const tell = (why: string): void => {
+    if (why !== told) log.warn(`the canary is broken: ${why}`)
+    told = why
   }
   return {
     test: () => test(tell),
