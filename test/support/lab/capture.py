@@ -33,7 +33,9 @@ for family, address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
     listener.listen(64)
     listener.setblocking(False)
     listeners.append(listener)
-connections = set()
+# In order of their coming. The oldest are let go: their other ends were reset long ago, and select takes 1,024.
+connections = {}
+MAX_CONNECTIONS = 256
 
 
 def received():
@@ -144,7 +146,11 @@ def serve(ready):
         if each in listeners:
             connection, _ = each.accept()
             connection.setblocking(False)
-            connections.add(connection)
+            connections[connection] = True
+            while len(connections) > MAX_CONNECTIONS:
+                oldest = next(iter(connections))
+                del connections[oldest]
+                oldest.close()
         elif each in connections:
             try:
                 if each.recv(1 << 20):
@@ -153,7 +159,7 @@ def serve(ready):
                 continue
             except OSError:
                 pass
-            connections.discard(each)
+            connections.pop(each, None)
             each.close()
 
 
