@@ -10,6 +10,7 @@ import { examine, type Context, type Finding, type Verdict } from '../doctor/che
 import { openMachine } from '../doctor/machine.js'
 import { readGuardStatus, readStationStatus } from '../doctor/status-file.js'
 import { EXIT_CODE } from './exit-code.js'
+import { plain } from './plain-text.js'
 
 interface Options {
   config: string
@@ -108,12 +109,6 @@ function report(findings: readonly Finding[], isRoot: boolean): string {
     '',
     parts.join(', ') + (isRoot ? '' : '; as root it sees more: sudo groundlock doctor'),
   ].join('\n')
-}
-
-/** Names of devices and answers of tools are others' text: nothing of it moves the cursor. */
-function plain(text: string): string {
-  // eslint-disable-next-line no-control-regex
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '?')
 }
 
 function countsOf(findings: readonly Finding[]): Record<Verdict, number> {

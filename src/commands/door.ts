@@ -15,6 +15,7 @@ import {
   type Uplink,
   type VerifiedLocal,
 } from '../hw/door/ruleset.js'
+import { plain } from './plain-text.js'
 
 /** The interfaces of this machine, or of the network namespace that it was mounted in. */
 const NET = '/sys/class/net'
@@ -115,6 +116,5 @@ function coverOf(uplink: Uplink): string {
 }
 
 function comment(lines: readonly string[]): string {
-  // eslint-disable-next-line no-control-regex
-  return lines.map((line) => `# ${line.replace(/[\u0000-\u001f\u007f-\u009f]/g, '?')}\n`).join('')
+  return lines.map((line) => `# ${plain(line)}\n`).join('')
 }

@@ -5,6 +5,7 @@
 import type { GuardStatus } from '../base/guard-status.js'
 import type { FoundStatus, StationReport } from '../doctor/status-file.js'
 import { countText, durationText, percentText, pluralText, sizeText } from './quantity-text.js'
+import { plain } from './plain-text.js'
 
 export interface Snapshot {
   /** Monotonic clock (µs since boot). */
@@ -43,12 +44,6 @@ function agoText(nowUs: number, thenUs: number): string {
 
 function row(label: string, text: string): string {
   return `${label.padEnd(LABEL_COLUMNS)}${text}`
-}
-
-/** Text of others on a terminal: nothing that moves the cursor or paints. */
-function plain(text: string): string {
-  // eslint-disable-next-line no-control-regex
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '?')
 }
 
 const DOOR_WORDS = {
