@@ -9,12 +9,12 @@
 import { join } from 'node:path'
 import { bootId, monotonicUs } from './base/clock.js'
 import type { Configuration } from './base/configuration.js'
-import { reasonOf, troubleText } from './base/fault.js'
+import { troubleText } from './base/fault.js'
 import type { Log } from './base/log.js'
 import { ServiceNotice } from './base/service-notice.js'
 import { GUARD_STATUS_FILE } from './base/guard-status.js'
 import type { GuardStatus } from './base/guard-status.js'
-import { writeStatusFile } from './base/status-file.js'
+import { StatusFile } from './base/status-file.js'
 import { decide } from './hw/decide/decide.js'
 import { READING_LIMIT_MS, startState } from './hw/decide/guard-state.js'
 import type { Decision, Effect, GuardInputs } from './hw/decide/guard-state.js'
@@ -92,8 +92,8 @@ class RunningGuard implements Guard {
   #decision: Decision | undefined
   #state = startState(nowMs())
   #doorSinceUs = monotonicUs()
+  readonly #statusFile: StatusFile
   readonly #events: { atUs: number; text: string }[] = []
-  #statusFailed = false
 
   // What was read last.
   #tokenLook: TokenLook = 'doubt'
@@ -113,6 +113,7 @@ class RunningGuard implements Guard {
     this.#log = log
     this.#options = options
     this.#token = new LinkToken(configuration.guard.token)
+    this.#statusFile = new StatusFile(join(configuration.guard.runDir, GUARD_STATUS_FILE), log)
   }
 
   async start(): Promise<void> {
@@ -187,6 +188,7 @@ class RunningGuard implements Guard {
     parts.server.close()
     await Promise.all([parts.switch.stop(), parts.lamp.stop(), parts.relay.stop(), parts.canary.close()])
     await parts.door.close()
+    this.#statusFile.remove()
   }
 
   /** Looks, decides, and begins what was decided. */
@@ -350,17 +352,9 @@ class RunningGuard implements Guard {
     if (this.#events.length > MAX_EVENTS) this.#events.shift()
   }
 
-  /** A status that cannot be written is told once; guarding does not depend on it. */
   #writeStatus(): void {
     if (this.#parts === undefined || this.#decision === undefined) return
-    const path = join(this.#configuration.guard.runDir, GUARD_STATUS_FILE)
-    try {
-      writeStatusFile(path, this.#status(this.#parts, this.#decision))
-      this.#statusFailed = false
-    } catch (error) {
-      if (!this.#statusFailed) this.#log.warn(`cannot write the guard's status file: ${reasonOf(error)}`)
-      this.#statusFailed = true
-    }
+    this.#statusFile.write(this.#status(this.#parts, this.#decision))
   }
 
   #status(parts: Parts, decision: Decision): GuardStatus {

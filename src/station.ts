@@ -8,10 +8,9 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { bootId, monotonicUs } from './base/clock.js'
 import type { Configuration, LinkConfiguration } from './base/configuration.js'
-import { reasonOf } from './base/fault.js'
 import type { Log } from './base/log.js'
 import { ServiceNotice } from './base/service-notice.js'
-import { writeStatusFile } from './base/status-file.js'
+import { StatusFile } from './base/status-file.js'
 import { serveStationSocket } from './forward/station-socket.js'
 import type { StationSocket } from './forward/station-socket.js'
 import { makeRunDir, statusLine } from './forward/station-status.js'
@@ -97,7 +96,7 @@ class RunningStation implements Station {
   #stored: Stored | null = null
   #ready = false
   #ticks = 0
-  #statusFailed = false
+  readonly #statusFile: StatusFile
   #timer: NodeJS.Timeout | undefined
   readonly #socket: StationSocket
   /** The flight whose last clock anchors were told. */
@@ -120,6 +119,7 @@ class RunningStation implements Station {
     this.#configuration = configuration
     this.#socket = socket
     this.#log = log
+    this.#statusFile = new StatusFile(join(configuration.station.runDir, STATUS_FILE), log)
     this.#stationId = vault.stationId(configuration.station.name)
     this.#ids = new FlightIds(vault, this.#stationId, this.#bootId)
     this.#recorder = new Recorder({
@@ -144,7 +144,7 @@ class RunningStation implements Station {
       vehicle: () => this.#vehicleState.at(monotonicUs()),
       open: () => this.#links.forEach(({ serial }) => serial.start()),
       close: (atMostMs) => this.#giveWay(atMostMs),
-      onChange: () => this.#writeStatus(),
+      onChange: () => this.#statusFile.write(this.#status()),
     })
   }
 
@@ -155,7 +155,7 @@ class RunningStation implements Station {
     setImmediate(() => this.#recorder.start())
     this.#timer = setInterval(() => this.#tick(), TICK_MS)
     await turnBegan
-    this.#writeStatus()
+    this.#statusFile.write(this.#status())
     this.#notice.ready()
   }
 
@@ -166,7 +166,7 @@ class RunningStation implements Station {
     await this.#endFlight()
     this.#turn.end()
     const leftBytes = await this.#recorder.stop()
-    this.#writeStatus()
+    this.#statusFile.write(this.#status())
     this.#log.info(statusLine(this.#status()))
     if (leftBytes === 0) this.#log.info('stopped: all flights are stored and closed')
     else this.#log.error(`stopped: ${leftBytes} bytes in memory could not be stored any more, and are lost`)
@@ -269,7 +269,7 @@ class RunningStation implements Station {
   #onStored(stored: Stored): void {
     this.#stored = stored
     this.#storedSince = true
-    this.#writeStatus()
+    this.#statusFile.write(this.#status())
   }
 
   #onClosed(flightId: string, reason: string): void {
@@ -292,7 +292,7 @@ class RunningStation implements Station {
     this.#ids.look()
     this.#gate.tick(monotonicUs())
     this.#noteSystemClock()
-    this.#writeStatus()
+    this.#statusFile.write(this.#status())
     this.#tellProgress()
     if (++this.#ticks % STATUS_LINE_TICKS === 0) this.#log.info(statusLine(this.#status()))
   }
@@ -316,18 +316,6 @@ class RunningStation implements Station {
     if (id === null || !this.#gate.close(reason, monotonicUs())) return null
     await this.#closings.until(id)
     return id
-  }
-
-  /** A status that cannot be written is told once; recording does not depend on it. */
-  #writeStatus(): void {
-    try {
-      writeStatusFile(join(this.#configuration.station.runDir, STATUS_FILE), this.#status())
-      this.#statusFailed = false
-    } catch (error) {
-      if (!this.#statusFailed)
-        this.#log.warn(`cannot write the status file: ${reasonOf(error)}; recording goes on`)
-      this.#statusFailed = true
-    }
   }
 
   #status(): StationStatus {

@@ -98,7 +98,8 @@ function readStatus<T extends Written>(
   try {
     text = readBounded(path)
   } catch (cause) {
-    if (errnoOf(cause) === 'ENOENT') return none('absent', `there is no ${path}`)
+    if (errnoOf(cause) === 'ENOENT')
+      return none('absent', `there is no ${path}: it was never started, or was stopped`)
     const isForbidden = errnoOf(cause) === 'EACCES'
     return none('unreadable', `${path}: ${isForbidden ? 'this user may not read it' : reasonOf(cause)}`)
   }

@@ -1,7 +1,8 @@
 /** The simulated switch: a file, real watches, real time. */
+import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { contactsOf } from '../../src/hw/switch/simulated-backend.js'
 import { openSwitch } from '../../src/hw/switch/switch.js'
 import { SWITCH, keptLog } from '../support/fake-gpio.js'
@@ -10,6 +11,11 @@ import { isAt, watchedSwitch, type WatchedSwitch } from '../support/watched-swit
 
 const folder = temporaryFolder('simulated')
 let count = 0
+
+function pipeInPlaceOf(file: string): void {
+  rmSync(file)
+  execFileSync('mkfifo', [file])
+}
 let opened: WatchedSwitch | undefined
 
 async function simulated(text: string | null, isInstalledUnit = false) {
@@ -59,11 +65,13 @@ describe('a simulated switch', () => {
     ['that says doubt', (file: string) => writeFileSync(file, 'doubt'), 'says doubt'],
     ['that says anything else', (file: string) => writeFileSync(file, 'permit!'), 'nothing that is known'],
     ['that is empty', (file: string) => writeFileSync(file, ''), 'nothing that is known'],
+    ['in whose place is a pipe that nobody writes', pipeInPlaceOf, 'is not a file'],
   ])('a file %s is doubt, and PERMIT after it is new', async (_, damage, reason) => {
     const { watched, file } = await simulated('permit')
     await watched.until(isAt('permit'))
     damage(file)
     expect((await watched.until(isAt('doubt'))).reason).toContain(reason)
+    rmSync(file, { force: true })
     writeFileSync(file, 'permit')
     expect((await watched.until(isAt('shut'))).reason).toBe('PERMIT is not stable yet')
     await watched.until(isAt('permit'))
@@ -82,6 +90,25 @@ describe('a simulated switch', () => {
         { log: keptLog(), onChange: () => undefined, isInstalledUnit: false },
       ),
     ).rejects.toMatchObject({ code: 'GL-SWITCH-05' })
+  })
+
+  it('under the installed unit that is doubt, until the switch can be had', async () => {
+    const file = join(folder, 'later', 'switch')
+    opened = await watchedSwitch({ ...SWITCH, backend: 'simulated', file }, { isInstalledUnit: true })
+    expect(opened.now()).toMatchObject({ position: 'doubt', shutSeen: false })
+    expect(opened.now().reason).toMatch(/^GL-SWITCH-05, /)
+    expect(opened.log.join('\n')).toMatch(/guarding without a switch: .*sudo mkdir -p/s)
+    mkdirSync(join(folder, 'later'))
+    writeFileSync(file, 'shut')
+    expect(await opened.until(isAt('shut'))).toMatchObject({ reason: 'the switch is SHUT', shutSeen: true })
+    await vi.waitFor(() => expect(opened?.device.backend).toBe(`simulated: ${file}`))
+  }, 30_000)
+
+  it('under the installed unit that is stopped before the switch can be had', async () => {
+    const file = join(folder, 'never', 'switch')
+    const waiting = await watchedSwitch({ ...SWITCH, backend: 'simulated', file }, { isInstalledUnit: true })
+    await waiting.device.stop()
+    expect(waiting.device.backend).toBe('none yet')
   })
 
   it('under the installed unit: only where root and the guard alone may write, and with a warning', async () => {

@@ -1,12 +1,14 @@
-/** Temporary folder: one for a test file, gone when its tests are over. */
+/** Temporary folder: one for a test file, gone when its tests are over; asked for in a test, gone when that one is over. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll } from 'vitest'
+import { TestRunner, afterAll, onTestFinished } from 'vitest'
 
-/** Makes a folder for the tests of this file, below the system's own or another one. */
+/** Makes a folder below the system's own or another one. */
 export function temporaryFolder(name: string, below = tmpdir()): string {
   const folder = mkdtempSync(join(below, `groundlock-${name}-`))
-  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+  // vitest runs no `afterAll` that a running test asks for.
+  const atItsEnd = TestRunner.getCurrentTest() === undefined ? afterAll : onTestFinished
+  atItsEnd(() => rmSync(folder, { recursive: true, force: true }))
   return folder
 }

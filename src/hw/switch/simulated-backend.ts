@@ -3,7 +3,7 @@
  * Its text is a position (`shut`, `permit`, `doubt`) or the contacts themselves (`permit=closed shut=open`).
  * `auto` never picks it: it is what the configuration names, or it is not there.
  */
-import { watch, type FSWatcher } from 'node:fs'
+import { constants, watch, type FSWatcher } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -85,9 +85,12 @@ function watchFolder(file: string, onChange: () => void): FSWatcher {
 /** The contacts, or in words why there are none. */
 async function readSwitchFile(file: string, isStrict: boolean): Promise<Contacts | string> {
   try {
-    const handle = await open(file, 'r')
+    // A pipe in its place would keep a plain opening waiting for a writer.
+    const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK)
     try {
-      const { uid, mode } = await handle.stat()
+      const about = await handle.stat()
+      if (!about.isFile()) return `${file} is not a file`
+      const { uid, mode } = about
       if (isStrict && ![0, process.geteuid?.()].includes(uid)) return `${file} is another user's file`
       if (isStrict && (mode & WRITABLE_BY_MANY) !== 0) return `others may write ${file}`
       let text = await textOf(handle)

@@ -8,6 +8,7 @@ import { Fault } from '../../base/fault.js'
 import type { Log } from '../../base/log.js'
 import type { Backend, BackendOptions, Listener } from './backend.js'
 import { openChardev } from './chardev-backend.js'
+import { openLate } from './late-backend.js'
 import { nextChangeMs, startFilter, step, type FilterEvent } from './position-filter.js'
 import type { SwitchReading } from './reading.js'
 import { openSimulated } from './simulated-backend.js'
@@ -26,7 +27,10 @@ export interface SwitchOptions {
   log: Log
   /** The position, its reason or the contacts are others than they were; from when `openSwitch` has resolved. It may call `read`. */
   onChange(): void
-  /** Started by the installed unit: a simulated switch must then be a file that only root and the guard may write. */
+  /**
+   * Started by the installed unit: a simulated switch must then be a file that only root and the guard may write, and a switch
+   * that cannot be had is waited for.
+   */
   isInstalledUnit: boolean
 }
 
@@ -36,7 +40,8 @@ const TIMER_ROUNDING_MS = 1
 /**
  * Opens the configured backend; `auto` is the character device, or sysfs where that cannot be had, and never a simulation.
  * What fails later (a line that is gone, a tool that hangs) is a reading in doubt, never an exception.
- * Errors: `Fault` GL-SWITCH-01 (auto found none), or why the named one cannot be had: -02 to -05.
+ * Errors: `Fault` GL-SWITCH-01 (auto found none), or why the named one cannot be had: -02 to -05; for an installed unit that,
+ * too, is a reading in doubt, and it is tried again.
  */
 export async function openSwitch(
   configuration: SwitchConfiguration,
@@ -67,12 +72,13 @@ export async function openSwitch(
     sample: (contacts) => note({ kind: 'sample', contacts }, nowMs()),
     trouble: (reason) => note({ kind: 'trouble', reason }, nowMs()),
   }
-  const backend = await OPEN[configuration.backend](configuration, { ...options, listener })
-  options.log.info(`the switch is read by ${backend.name}`)
+  const backend = await openBackend(configuration, { ...options, listener })
   isTelling = true
   wakeWhenDue()
   return {
-    backend: backend.name,
+    get backend() {
+      return backend.name
+    },
     read(atMs) {
       filter = step(filter, { kind: 'time' }, atMs)
       return filter.reading
@@ -82,6 +88,20 @@ export async function openSwitch(
       clearTimeout(timer)
       await backend.stop()
     },
+  }
+}
+
+type OpenOptions = BackendOptions & { isInstalledUnit: boolean }
+
+async function openBackend(configuration: SwitchConfiguration, options: OpenOptions): Promise<Backend> {
+  const open = () => OPEN[configuration.backend](configuration, options)
+  try {
+    const backend = await open()
+    options.log.info(`the switch is read by ${backend.name}`)
+    return backend
+  } catch (error) {
+    if (!(error instanceof Fault && options.isInstalledUnit)) throw error
+    return openLate(open, error, options)
   }
 }
 
@@ -100,10 +120,7 @@ function isNews(a: SwitchReading, b: SwitchReading): boolean {
 
 const OPEN: Record<
   SwitchConfiguration['backend'],
-  (
-    configuration: SwitchConfiguration,
-    options: BackendOptions & { isInstalledUnit: boolean },
-  ) => Promise<Backend>
+  (configuration: SwitchConfiguration, options: OpenOptions) => Promise<Backend>
 > = { auto: openAny, chardev: openChardev, sysfs: openSysfs, simulated: openSimulated }
 
 /** The first that can be had; if none, one fault with the reason of each. */
