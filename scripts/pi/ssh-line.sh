@@ -24,10 +24,12 @@ is_local() {
 
 # mind_the_line CONFIGURATION: returns where the line stays, or where a person has said that it may be cut; else gives up.
 mind_the_line() {
-  local connection client server port interface mac subnet answer=''
+  local connection client server port interface mac subnet over answer=''
   connection=$(ssh_connection)
   [ -n "$connection" ] || return 0
   read -r client _ server port <<<"$connection"
+  # Of a text that is not sshd's the interface cannot be told; it is asked for all the same.
+  [[ $port =~ ^[0-9]+$ ]] || { server='' port=22; }
   interface=$(interface_of "$server")
   case $interface in
     lo) return 0 ;;
@@ -39,8 +41,10 @@ mind_the_line() {
 this connection may end, and a new one will be let in."
     return 0
   fi
+  over="the interface $interface"
+  [ -n "$interface" ] || over="one that cannot be told from \"$connection\""
   say "
-You are connected over SSH, from $client, and this very connection runs over the interface ${interface:-that had $server}.
+You are connected over SSH, from $client, and this very connection runs over $over.
 Groundlock shuts every interface that is not configured as local: this connection ends when the lockdown starts, and
 there will be no other over that interface until the switch permits it."
   [ -z "$interface" ] || say "

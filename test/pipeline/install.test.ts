@@ -90,6 +90,7 @@ describe.skipIf(noSystemctl)('installing into a folder', () => {
     'once more changes nothing',
     () => {
       const before = tree(root)
+      expect(run(INSTALL, '--root', root, '--dry-run').stdout).toContain('That would be 0 changes.')
       expect(run(INSTALL, '--root', root).stdout).toContain('Done: 0 changes.')
       expect(tree(root)).toEqual(before)
     },
@@ -178,10 +179,10 @@ describe.skipIf(trouble !== null)('installing over SSH', () => {
   afterAll(() => place.close())
 
   /** As under sudo, which takes the variable away: only the shell above has it. Always a dry run. */
-  function install(configuration: string): Promise<string> {
+  function install(configuration: string, connection = '10.9.0.2 50000 10.9.0.1 22'): Promise<string> {
     writeFileSync(path, `[link.radio]\ndevice = "/dev/ttyS0"\n${configuration}`)
     return place.shell(`
-      SSH_CONNECTION='10.9.0.2 50000 10.9.0.1 22' sh -c 'env -u SSH_CONNECTION ${INSTALL} --dry-run --config ${path}; exit $?'`)
+      SSH_CONNECTION='${connection}' sh -c 'env -u SSH_CONNECTION ${INSTALL} --dry-run --config ${path}; exit $?'`)
   }
 
   it('says over which interface, and the lines that name it local', async () => {
@@ -191,6 +192,15 @@ describe.skipIf(trouble !== null)('installing over SSH', () => {
       `    [uplink]\n    local = [{ name = "eth9", mac = "${MAC}", subnet = "10.9.0.0/24" }]\n    ssh_port = 22\n`,
     )
   })
+
+  it.each(['x', '10.9.0.2 50000 10.9.0.1 $(id)', '10.9.0.2 50000 10.9.0.77 22'])(
+    'says that it cannot tell the interface: %j',
+    async (connection) => {
+      const said = await install('', connection)
+      expect(said).toContain(`runs over one that cannot be told from "${connection}"`)
+      expect(said).not.toContain('local = [')
+    },
+  )
 
   it('believes the lines that it gave', async () => {
     const said = await install(
