@@ -13,13 +13,18 @@ const tally: Reporter = {
       .flatMap((module) => [...module.children.allSuites()])
       .filter((suite) => suite.errors().length > 0).length
     const failed = count('failed') + count('pending') + unloaded + unprepared + errors.length
-    console.log(`\n${count('passed')} passed, ${failed} failed, ${count('skipped')} skipped`)
+    const inNetworks = tests.filter(
+      (test) => test.tags.includes('network') && test.result().state !== 'skipped',
+    )
+    console.log(`\nin networks of their own: ${inNetworks.length} of them`)
+    console.log(`${count('passed')} passed, ${failed} failed, ${count('skipped')} skipped`)
   },
 }
 
 export default defineConfig({
   test: {
     environment: 'node',
+    tags: [{ name: 'network', description: 'in a network namespace of its own' }],
     include: ['test/**/*.test.ts'],
     pool: 'forks',
     testTimeout: 20_000,

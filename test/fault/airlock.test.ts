@@ -5,16 +5,17 @@
  */
 import { mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import type { GuardStatus } from '../../src/base/guard-status.js'
 import { Airlock } from '../support/airlock.js'
 import type { AirlockOptions } from '../support/airlock.js'
 import { EventTally, becomeNormal, happen } from '../support/airlock-events.js'
 import { heartbeatNumbers } from '../support/airlock-vehicle.js'
 import { exportedFlight } from '../support/exported-flight.js'
-import { monotonicMs, whyNoNetworkLab } from '../support/network-lab.js'
+import { monotonicMs } from '../support/network-lab.js'
 import { SOAK_TIMEOUT_MS, amount, createProgress, randomFor, sayTable, seed } from '../support/soak.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
+import { describeNetwork } from '../support/lab/describe-network.js'
 
 const EVENTS = amount(30, 2000)
 /** After so many events it is tried whether all comes back to normal (count). */
@@ -24,8 +25,6 @@ const SCENARIO_MS = 120_000
 /** A lease, and a child that was just giving one as its guard was killed, on a busy machine (ms). */
 const LEASE_AND_ROOM_MS = 3000 + 2000
 
-const reason = whyNoNetworkLab()
-const skipped = reason === null ? '' : ` (skipped: ${reason})`
 const folder = temporaryFolder('airlock')
 /** Times of this run, for a person; how fast this machine is today is no test. */
 const times: string[] = []
@@ -82,207 +81,215 @@ async function storesInFlight(airlock: Airlock, n: number): Promise<void> {
   await airlock.untilStation('it stores', ({ stored }) => stored?.flight.endsWith(`-${n}`) === true)
 }
 
-describe.skipIf(reason !== null).concurrent(`the airlock${skipped}`, () => {
-  test(
-    'a guard that is killed: its permit lapses, and the station records',
-    () =>
-      expectNeverBoth('killed', async (airlock) => {
-        await permitted(airlock)
-        airlock.guard.isHeld = true
-        const killedMs = monotonicMs()
-        airlock.guard.kill('SIGKILL')
-        await airlock.observer.until('the permit lapses', isShut)
-        const opened = await airlock.observer.until('the station opens its port', isOpen)
-        const shutMs = airlock.observer.lastFrameMs! - killedMs
-        times.push(
-          `guard killed: last frame outside after ${ms(shutMs)}, port open after ${ms(opened.atMs - killedMs)}`,
-        )
-        expect(shutMs).toBeLessThan(LEASE_AND_ROOM_MS)
-      }),
-    SCENARIO_MS,
-  )
-
-  test(
-    'a guard that is stopped: its permit lapses, its watchdog ends it, and the station records',
-    () =>
-      expectNeverBoth('stopped', async (airlock) => {
-        await permitted(airlock)
-        const stoppedMs = monotonicMs()
-        airlock.guard.kill('SIGSTOP')
-        await airlock.observer.until('the permit lapses', isShut)
-        const opened = await airlock.observer.until('the station opens its port', isOpen)
-        await storesInFlight(airlock, 2)
-        const shutMs = airlock.observer.lastFrameMs! - stoppedMs
-        const storedMs = monotonicMs() - stoppedMs
-        times.push(
-          `guard stopped: last frame outside after ${ms(shutMs)}, port open after ${ms(opened.atMs - stoppedMs)}, chunk stored after ${ms(storedMs)}`,
-        )
-        expect(shutMs).toBeLessThan(LEASE_AND_ROOM_MS)
-      }),
-    SCENARIO_MS,
-  )
-
-  test(
-    'PERMIT while armed stays shut and says why; disarmed, the station gives way and a packet arrives; SHUT, and it records anew',
-    () =>
-      expectNeverBoth('armed', async (airlock) => {
-        airlock.vehicle.isArmed = true
-        await airlock.untilGuard('it hears of it', ({ station }) => station.vehicle === 'armed')
-        airlock.flip('permit')
-        const refused = await airlock.untilGuard('it refuses', ({ row }) => row === 'armed')
-        expect(refused).toMatchObject({
-          door: 'blocked',
-          reason: expect.stringContaining('the vehicle is armed'),
-        })
-        const later = await airlock.untilGuard('2 s later', ({ nowUs }) => nowUs - refused.nowUs > 2e6)
-        expect(later).toMatchObject({ door: 'blocked', row: 'armed' })
-        expect(airlock.observer.counts.permits).toBe(0)
-        const disarmedMs = monotonicMs()
-        airlock.vehicle.isArmed = false
-        const permit = await airlock.observer.until('a permit', ({ isLeased }) => isLeased)
-        await permitted(airlock)
-        const shutMs = monotonicMs()
-        airlock.flip('shut')
-        const opened = await airlock.observer.until('the station opens its port', isOpen)
-        times.push(
-          `disarmed: permitted after ${ms(permit.atMs - disarmedMs)}; SHUT: port open after ${ms(opened.atMs - shutMs)}`,
-        )
-        await storesInFlight(airlock, 2)
-        await expectAllRecorded(airlock, 2)
-      }),
-    SCENARIO_MS,
-  )
-
-  test(
-    'a station that is killed while permitted waits for the token, and records after SHUT',
-    () =>
-      expectNeverBoth('station-killed', async (airlock) => {
-        await permitted(airlock)
-        airlock.station.kill('SIGKILL')
-        await airlock.untilStation('it waits', ({ token }) => token === 'other')
-        expect(airlock.observer.sight).toMatchObject({ isLeased: true, isPortOpen: false })
-        airlock.flip('shut')
-        await airlock.observer.until('the station opens its port', isOpen)
-      }),
-    SCENARIO_MS,
-  )
-
-  test(
-    'a guard that is killed while the station records changes nothing for it, and permits when it is back',
-    () =>
-      expectNeverBoth('guard-restarted', async (airlock) => {
-        const { flight, pid } = await airlock.untilStation('it stores', ({ stored }) => stored !== null)
-        airlock.guard.kill('SIGKILL')
-        const began = await airlock.untilGuard('it is back', ({ station }) => station.vehicle === 'disarmed')
-        expect(began).toMatchObject({ door: 'blocked', station: { link: 'open' } })
-        expect(airlock.stationStatus()).toMatchObject({ flight, pid, waitingFor: null })
-        await airlock.untilGuard('it has seen SHUT', ({ switch: { shutSeen } }) => shutSeen)
-        await permitted(airlock)
-      }),
-    SCENARIO_MS,
-  )
-
-  test(
-    "another program's `nft flush ruleset`: nothing leaves while shut, and a permit goes on or ends, and SHUT shuts",
-    () =>
-      expectNeverBoth('flushed', async (airlock) => {
-        const flush = (): Promise<string> => airlock.lab.station.run('nft', 'flush', 'ruleset')
-        for (let i = 0; i < 20; i++) await flush()
-        const toldUs = ({ events }: GuardStatus): number =>
-          events.findLast(({ text }) => text.startsWith('changed by another program'))?.atUs ?? 0
-        const { nowUs } = await airlock.untilGuard('it is told', (status) => toldUs(status) > 0)
-        await becomeNormal(airlock)
-        await permitted(airlock)
-        airlock.observer.excuseFrames()
-        await flush()
-        await airlock.untilGuard('it is told again', (status) => toldUs(status) > nowUs)
-        await becomeNormal(airlock)
-      }),
-    SCENARIO_MS,
-  )
-
-  test(
-    'a child that gives a lease after its guard was killed: the station waits for it, and for the lease',
-    () =>
-      expectNeverBoth(
-        'late-child',
-        async (airlock) => {
-          airlock.late({ permit: '4.5' })
-          airlock.flip('permit')
-          await airlock.untilGuard('it permits', ({ door }) => door === 'permitted')
-          await airlock.until('its child waits', () => airlock.hasWaited('permit'))
-          airlock.guard.isHeld = true
-          airlock.guard.kill('SIGKILL')
-          const leased = await airlock.observer.until('the late permit', ({ isLeased }) => isLeased)
-          const opened = await airlock.observer.until('the station opens its port', isOpen)
-          times.push(`late child: port open ${ms(opened.atMs - leased.atMs)} after its permit`)
-        },
-        { restartShare: () => 1 },
-      ),
-    SCENARIO_MS,
-  )
-
-  test(
-    'SHUT while nft is slow: the guard keeps the token until the kernel reads as shut',
-    () =>
-      expectNeverBoth(
-        'slow-shutting',
-        async (airlock) => {
+describeNetwork(
+  'the airlock',
+  () => {
+    test(
+      'a guard that is killed: its permit lapses, and the station records',
+      () =>
+        expectNeverBoth('killed', async (airlock) => {
           await permitted(airlock)
-          airlock.late({ shutting: '1.5', resident: '1.5' })
+          airlock.guard.isHeld = true
+          const killedMs = monotonicMs()
+          airlock.guard.kill('SIGKILL')
+          await airlock.observer.until('the permit lapses', isShut)
+          const opened = await airlock.observer.until('the station opens its port', isOpen)
+          const shutMs = airlock.observer.lastFrameMs! - killedMs
+          times.push(
+            `guard killed: last frame outside after ${ms(shutMs)}, port open after ${ms(opened.atMs - killedMs)}`,
+          )
+          expect(shutMs).toBeLessThan(LEASE_AND_ROOM_MS)
+        }),
+      SCENARIO_MS,
+    )
+
+    test(
+      'a guard that is stopped: its permit lapses, its watchdog ends it, and the station records',
+      () =>
+        expectNeverBoth('stopped', async (airlock) => {
+          await permitted(airlock)
+          const stoppedMs = monotonicMs()
+          airlock.guard.kill('SIGSTOP')
+          await airlock.observer.until('the permit lapses', isShut)
+          const opened = await airlock.observer.until('the station opens its port', isOpen)
+          await storesInFlight(airlock, 2)
+          const shutMs = airlock.observer.lastFrameMs! - stoppedMs
+          const storedMs = monotonicMs() - stoppedMs
+          times.push(
+            `guard stopped: last frame outside after ${ms(shutMs)}, port open after ${ms(opened.atMs - stoppedMs)}, chunk stored after ${ms(storedMs)}`,
+          )
+          expect(shutMs).toBeLessThan(LEASE_AND_ROOM_MS)
+        }),
+      SCENARIO_MS,
+    )
+
+    test(
+      'PERMIT while armed stays shut and says why; disarmed, the station gives way and a packet arrives; SHUT, and it records anew',
+      () =>
+        expectNeverBoth('armed', async (airlock) => {
+          airlock.vehicle.isArmed = true
+          await airlock.untilGuard('it hears of it', ({ station }) => station.vehicle === 'armed')
+          airlock.flip('permit')
+          const refused = await airlock.untilGuard('it refuses', ({ row }) => row === 'armed')
+          expect(refused).toMatchObject({
+            door: 'blocked',
+            reason: expect.stringContaining('the vehicle is armed'),
+          })
+          const later = await airlock.untilGuard('2 s later', ({ nowUs }) => nowUs - refused.nowUs > 2e6)
+          expect(later).toMatchObject({ door: 'blocked', row: 'armed' })
+          expect(airlock.observer.counts.permits).toBe(0)
+          const disarmedMs = monotonicMs()
+          airlock.vehicle.isArmed = false
+          const permit = await airlock.observer.until('a permit', ({ isLeased }) => isLeased)
+          await permitted(airlock)
+          const shutMs = monotonicMs()
           airlock.flip('shut')
-          await airlock.untilGuard('it shuts', ({ door }) => door !== 'permitted')
-          await airlock.observer.until('the permit is gone', isShut)
-          airlock.late({ shutting: '0', resident: '0' })
-          await becomeNormal(airlock)
-        },
-        { hasLateResident: true },
-      ),
-    SCENARIO_MS,
-  )
+          const opened = await airlock.observer.until('the station opens its port', isOpen)
+          times.push(
+            `disarmed: permitted after ${ms(permit.atMs - disarmedMs)}; SHUT: port open after ${ms(opened.atMs - shutMs)}`,
+          )
+          await storesInFlight(airlock, 2)
+          await expectAllRecorded(airlock, 2)
+        }),
+      SCENARIO_MS,
+    )
 
-  test(
-    'a renewal that hangs: the permit lapses, says so, and the station records',
-    () =>
-      expectNeverBoth('hangs', async (airlock) => {
-        await permitted(airlock)
-        airlock.late({ permit: 'hang' })
-        await airlock.untilGuard(
-          'it gives up',
-          ({ door, reason: why }) => door === 'blocked' && why.includes('permit'),
-        )
-        await airlock.observer.until('the station opens its port', isOpen)
-        await becomeNormal(airlock)
-      }),
-    SCENARIO_MS,
-  )
+    test(
+      'a station that is killed while permitted waits for the token, and records after SHUT',
+      () =>
+        expectNeverBoth('station-killed', async (airlock) => {
+          await permitted(airlock)
+          airlock.station.kill('SIGKILL')
+          await airlock.untilStation('it waits', ({ token }) => token === 'other')
+          expect(airlock.observer.sight).toMatchObject({ isLeased: true, isPortOpen: false })
+          airlock.flip('shut')
+          await airlock.observer.until('the station opens its port', isOpen)
+        }),
+      SCENARIO_MS,
+    )
 
-  test(
-    `${EVENTS} random kills, stops, flips and delays: never both doors, and no frame while shut (seed ${seed})`,
-    () =>
-      expectNeverBoth(
-        'random',
-        async (airlock) => {
-          const tally = new EventTally()
-          const random = randomFor('airlock')
-          const progress = createProgress('events', EVENTS)
-          for (let done = 1; done <= EVENTS; done++) {
-            await happen(airlock, random, tally)
-            if (airlock.observer.violations.length > 0) throw new Error(`after ${done} events (seed ${seed})`)
-            if (done % NORMAL_EVERY === 0) await becomeNormal(airlock)
-            progress(done, JSON.stringify(airlock.observer.counts))
-          }
+    test(
+      'a guard that is killed while the station records changes nothing for it, and permits when it is back',
+      () =>
+        expectNeverBoth('guard-restarted', async (airlock) => {
+          const { flight, pid } = await airlock.untilStation('it stores', ({ stored }) => stored !== null)
+          airlock.guard.kill('SIGKILL')
+          const began = await airlock.untilGuard(
+            'it is back',
+            ({ station }) => station.vehicle === 'disarmed',
+          )
+          expect(began).toMatchObject({ door: 'blocked', station: { link: 'open' } })
+          expect(airlock.stationStatus()).toMatchObject({ flight, pid, waitingFor: null })
+          await airlock.untilGuard('it has seen SHUT', ({ switch: { shutSeen } }) => shutSeen)
+          await permitted(airlock)
+        }),
+      SCENARIO_MS,
+    )
+
+    test(
+      "another program's `nft flush ruleset`: nothing leaves while shut, and a permit goes on or ends, and SHUT shuts",
+      () =>
+        expectNeverBoth('flushed', async (airlock) => {
+          const flush = (): Promise<string> => airlock.lab.station.run('nft', 'flush', 'ruleset')
+          for (let i = 0; i < 20; i++) await flush()
+          const toldUs = ({ events }: GuardStatus): number =>
+            events.findLast(({ text }) => text.startsWith('changed by another program'))?.atUs ?? 0
+          const { nowUs } = await airlock.untilGuard('it is told', (status) => toldUs(status) > 0)
           await becomeNormal(airlock)
-          tell(airlock, tally)
-          const { permits, openings, handOvers, framesOut, looks, voidLooks } = airlock.observer.counts
-          expect(Math.min(permits, openings, handOvers, framesOut)).toBeGreaterThan(0)
-          expect(voidLooks).toBeLessThan(looks / 2)
-        },
-        { restartShare: randomFor('airlock restarts') },
-      ),
-    SOAK_TIMEOUT_MS,
-  )
-})
+          await permitted(airlock)
+          airlock.observer.excuseFrames()
+          await flush()
+          await airlock.untilGuard('it is told again', (status) => toldUs(status) > nowUs)
+          await becomeNormal(airlock)
+        }),
+      SCENARIO_MS,
+    )
+
+    test(
+      'a child that gives a lease after its guard was killed: the station waits for it, and for the lease',
+      () =>
+        expectNeverBoth(
+          'late-child',
+          async (airlock) => {
+            airlock.late({ permit: '4.5' })
+            airlock.flip('permit')
+            await airlock.untilGuard('it permits', ({ door }) => door === 'permitted')
+            await airlock.until('its child waits', () => airlock.hasWaited('permit'))
+            airlock.guard.isHeld = true
+            airlock.guard.kill('SIGKILL')
+            const leased = await airlock.observer.until('the late permit', ({ isLeased }) => isLeased)
+            const opened = await airlock.observer.until('the station opens its port', isOpen)
+            times.push(`late child: port open ${ms(opened.atMs - leased.atMs)} after its permit`)
+          },
+          { restartShare: () => 1 },
+        ),
+      SCENARIO_MS,
+    )
+
+    test(
+      'SHUT while nft is slow: the guard keeps the token until the kernel reads as shut',
+      () =>
+        expectNeverBoth(
+          'slow-shutting',
+          async (airlock) => {
+            await permitted(airlock)
+            airlock.late({ shutting: '1.5', resident: '1.5' })
+            airlock.flip('shut')
+            await airlock.untilGuard('it shuts', ({ door }) => door !== 'permitted')
+            await airlock.observer.until('the permit is gone', isShut)
+            airlock.late({ shutting: '0', resident: '0' })
+            await becomeNormal(airlock)
+          },
+          { hasLateResident: true },
+        ),
+      SCENARIO_MS,
+    )
+
+    test(
+      'a renewal that hangs: the permit lapses, says so, and the station records',
+      () =>
+        expectNeverBoth('hangs', async (airlock) => {
+          await permitted(airlock)
+          airlock.late({ permit: 'hang' })
+          await airlock.untilGuard(
+            'it gives up',
+            ({ door, reason: why }) => door === 'blocked' && why.includes('permit'),
+          )
+          await airlock.observer.until('the station opens its port', isOpen)
+          await becomeNormal(airlock)
+        }),
+      SCENARIO_MS,
+    )
+
+    test(
+      `${EVENTS} random kills, stops, flips and delays: never both doors, and no frame while shut (seed ${seed})`,
+      () =>
+        expectNeverBoth(
+          'random',
+          async (airlock) => {
+            const tally = new EventTally()
+            const random = randomFor('airlock')
+            const progress = createProgress('events', EVENTS)
+            for (let done = 1; done <= EVENTS; done++) {
+              await happen(airlock, random, tally)
+              if (airlock.observer.violations.length > 0)
+                throw new Error(`after ${done} events (seed ${seed})`)
+              if (done % NORMAL_EVERY === 0) await becomeNormal(airlock)
+              progress(done, JSON.stringify(airlock.observer.counts))
+            }
+            await becomeNormal(airlock)
+            tell(airlock, tally)
+            const { permits, openings, handOvers, framesOut, looks, voidLooks } = airlock.observer.counts
+            expect(Math.min(permits, openings, handOvers, framesOut)).toBeGreaterThan(0)
+            expect(voidLooks).toBeLessThan(looks / 2)
+          },
+          { restartShare: randomFor('airlock restarts') },
+        ),
+      SOAK_TIMEOUT_MS,
+    )
+  },
+  { concurrent: true },
+)
 
 function tell(airlock: Airlock, tally: EventTally): void {
   sayTable(

@@ -3,17 +3,15 @@
  * frame of an uplink that is covered. How long a device that has just appeared can send raw frames is measured.
  */
 import { spawnSync } from 'node:child_process'
-import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeEach, expect, test } from 'vitest'
 import { Resident } from '../support/lab/resident.js'
 import { ALL_ROWS, IP_ROWS, LeakLab, ipFrames, rawFrames } from '../support/leak-lab.js'
 import type { SentRows } from '../support/leak-lab.js'
 import { LeakTable, percentiles } from '../support/leak-table.js'
-import { LOCAL_MAC, whyNoNetworkLab } from '../support/network-lab.js'
+import { LOCAL_MAC } from '../support/network-lab.js'
 import type { Sent } from '../support/network-lab.js'
 import { SOAK_TIMEOUT_MS, amount, say } from '../support/soak.js'
-
-const reason = whyNoNetworkLab()
-const skipped = reason === null ? '' : ` (skipped: ${reason})`
+import { describeNetwork } from '../support/lab/describe-network.js'
 
 const FRAMES = 5
 const FLUSHES = amount(20, 1000)
@@ -50,7 +48,7 @@ const takenDown = () => undefined
 
 const sum = (sent: SentRows) => Object.values(sent).reduce((all, each) => all + each, 0)
 
-describe.skipIf(reason !== null)(`while the door is shut${skipped}`, () => {
+describeNetwork('while the door is shut', () => {
   let lab: LeakLab
 
   beforeEach(async () => {

@@ -2,15 +2,13 @@
  * What leaves a station whose door is shut: nothing, of any kind of traffic, whoever is killed or hangs. A capture outside
  * counts; it sees each kind while the door is permitted. The long form (`npm run soak:door`) does 10,000 door cycles.
  */
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test } from 'vitest'
 import { ALL_ROWS, FAST_ROWS, LeakLab } from '../support/leak-lab.js'
 import { LeakTable, percentiles } from '../support/leak-table.js'
 import type { Column } from '../support/leak-table.js'
-import { monotonicMs, whyNoNetworkLab } from '../support/network-lab.js'
+import { monotonicMs } from '../support/network-lab.js'
 import { SOAK_TIMEOUT_MS, amount, createProgress, randomFor, say, seed } from '../support/soak.js'
-
-const reason = whyNoNetworkLab()
-const skipped = reason === null ? '' : ` (skipped: ${reason})`
+import { describeNetwork } from '../support/lab/describe-network.js'
 
 /** Of each row in each state. */
 const FRAMES = 5
@@ -20,7 +18,7 @@ const CYCLES = amount(5, 10_000)
 /** Between two frames of the hammer (ms): fine enough to see when the last one left. */
 const HAMMER_MS = 0.5
 
-describe.skipIf(reason !== null)(`a shut door${skipped}`, () => {
+describeNetwork('a shut door', () => {
   let lab: LeakLab
 
   beforeEach(async () => {

@@ -1,9 +1,10 @@
 /** The network lab itself: its capture sees what is sent, it stops nothing by itself, and nothing of it stays behind. */
 import { readlinkSync, readdirSync } from 'node:fs'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test } from 'vitest'
 import { MACHINE, namespaceOf } from '../support/lab/place.js'
 import type { Place } from '../support/lab/place.js'
-import { NetworkLab, whyNoNetworkLab } from '../support/network-lab.js'
+import { NetworkLab } from '../support/network-lab.js'
+import { describeNetwork } from '../support/lab/describe-network.js'
 
 const ROWS: readonly (readonly [row: string, kind: string])[] = [
   ['udp', 'ipv4/udp'],
@@ -26,10 +27,7 @@ const ROWS: readonly (readonly [row: string, kind: string])[] = [
   ['raw arp', 'arp'],
 ]
 
-const reason = whyNoNetworkLab()
-const skipped = reason === null ? '' : ` (skipped: ${reason})`
-
-describe.skipIf(reason !== null)(`the network lab${skipped}`, () => {
+describeNetwork('the network lab', () => {
   let lab: NetworkLab
 
   beforeEach(async () => {

@@ -1,13 +1,11 @@
 /** The canary in a kernel: it sings when the base drops, falls silent when something passes, and says when it is none itself. */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { rulesetText } from '../../src/hw/door/ruleset.js'
 import { Resident } from '../support/lab/resident.js'
-import { NetworkLab, whyNoNetworkLab } from '../support/network-lab.js'
+import { NetworkLab } from '../support/network-lab.js'
+import { describeNetwork } from '../support/lab/describe-network.js'
 
-const reason = whyNoNetworkLab()
-const skipped = reason === null ? '' : ` (skipped: ${reason})`
-
-describe.skipIf(reason !== null)(`the canary${skipped}`, () => {
+describeNetwork('the canary', () => {
   let lab: NetworkLab
   let canary: Resident
 

@@ -1,11 +1,9 @@
 /** The witness on real devices: it stands still while nothing is sent, and names who sent, whatever was done to the device. */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { Growth } from '../../src/hw/witness/witness.js'
 import { Resident } from '../support/lab/resident.js'
-import { NetworkLab, whyNoNetworkLab } from '../support/network-lab.js'
-
-const reason = whyNoNetworkLab()
-const skipped = reason === null ? '' : ` (skipped: ${reason})`
+import { NetworkLab } from '../support/network-lab.js'
+import { describeNetwork } from '../support/lab/describe-network.js'
 
 /** Everything from the station is dropped on up0, as the door's layers do: above the count. */
 const DROP = `nft 'table inet t { chain c { type filter hook output priority 0; policy drop; }; }
@@ -14,7 +12,7 @@ const DROP = `nft 'table inet t { chain c { type filter hook output priority 0; 
 /** The kernel speaks IPv6 by itself, whenever it likes; where packets are counted it does not. */
 const ONLY_IPV4 = "nft 'table ip6 t { chain c { type filter hook output priority 0; policy drop; }; }'"
 
-describe.skipIf(reason !== null)(`the witness${skipped}`, () => {
+describeNetwork('the witness', () => {
   let lab: NetworkLab
   let witness: Resident
 

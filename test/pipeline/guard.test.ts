@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import * as v from 'valibot'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { guardStatusSchema } from '../../src/base/guard-status.js'
 import type { GuardStatus } from '../../src/base/guard-status.js'
 import { EXIT_CODE } from '../../src/commands/exit-code.js'
@@ -15,18 +15,15 @@ import { GuardClient } from '../../src/hw/protocol/guard-client.js'
 import { GROUNDLOCK, groundlock } from '../support/groundlock.js'
 import type { Outcome } from '../support/groundlock.js'
 import { Place } from '../support/lab/place.js'
-import { whyNoNetworkLab } from '../support/network-lab.js'
+import { describeNetwork } from '../support/lab/describe-network.js'
 
 /** A guard on a busy machine is there, or has ended, within this (ms). */
 const AT_MOST_MS = 20_000
 
-const reason = whyNoNetworkLab()
-const skipped = reason === null ? '' : ` (skipped: ${reason})`
-
 /** A test that starts guards, on a busy machine (ms). */
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
-describe.skipIf(reason !== null)(`groundlock guard${skipped}`, () => {
+describeNetwork('groundlock guard', () => {
   let place: Place
   let dir: string
   let started: ChildProcess[]

@@ -3,10 +3,10 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { labTrouble } from '../support/door-lab.js'
 import { REPOSITORY } from '../support/groundlock.js'
 import { Place } from '../support/lab/place.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
+import { describeNetwork } from '../support/lab/describe-network.js'
 
 const INSTALL = join(REPOSITORY, 'scripts', 'install')
 const UNINSTALL = join(REPOSITORY, 'scripts', 'uninstall')
@@ -162,10 +162,7 @@ describe('what installing asks for first', () => {
   })
 })
 
-const trouble = labTrouble()
-if (trouble !== null) process.stdout.write(`skipped: ${trouble}\n`)
-
-describe.skipIf(trouble !== null)('installing over SSH', () => {
+describeNetwork('installing over SSH', () => {
   const folder = temporaryFolder('install-ssh')
   const path = join(folder, 'groundlock.toml')
   const MAC = '02:00:00:00:00:09'

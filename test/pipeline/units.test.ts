@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { DOWN_ALIAS } from '../../src/hw/door/links.js'
 import { coverText, rulesetText } from '../../src/hw/door/ruleset.js'
-import { labTrouble } from '../support/door-lab.js'
 import { REPOSITORY } from '../support/groundlock.js'
 import { Place } from '../support/lab/place.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
+import { describeNetwork } from '../support/lab/describe-network.js'
 
 const SYSTEMD = join(REPOSITORY, 'systemd')
 const file = (name: string) => readFileSync(join(SYSTEMD, name), 'utf8')
@@ -16,9 +16,6 @@ const UNITS = readdirSync(SYSTEMD).filter((name) => name.endsWith('.service'))
 
 const noAnalyze = spawnSync('systemd-analyze', ['--version']).status !== 0
 if (noAnalyze) process.stdout.write('skipped: systemd-analyze is not here (apt-get install systemd)\n')
-const trouble = labTrouble()
-if (trouble !== null) process.stdout.write(`skipped: ${trouble}\n`)
-
 describe.skipIf(noAnalyze)('systemd takes them', () => {
   it('without a word, all that they start taken as there', () => {
     const folder = temporaryFolder('units')
@@ -103,7 +100,7 @@ describe('the cover that udev makes', () => {
   })
 })
 
-describe.skipIf(trouble !== null)('in a network of its own', () => {
+describeNetwork('in a network of its own', () => {
   const folder = temporaryFolder('units')
   let place: Place
 

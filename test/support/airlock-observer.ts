@@ -37,6 +37,8 @@ export class AirlockObserver {
   readonly #station: Supervised
   readonly #guard: Supervised
   readonly #tokenPath: string
+  /** The table of the uplink's cover. A guard that starts also makes one for a moment, of no device, to learn how it is listed. */
+  readonly #cover: string
   readonly #nft: ChildProcess
   readonly #answers: ((line: string) => void)[] = []
   #isEnding = false
@@ -69,11 +71,18 @@ export class AirlockObserver {
   /** The last of both that was seen to begin, for the hand-overs. */
   #last: 'permit' | 'port' | undefined
 
-  private constructor(lab: NetworkLab, station: Supervised, guard: Supervised, tokenPath: string) {
+  private constructor(
+    lab: NetworkLab,
+    station: Supervised,
+    guard: Supervised,
+    tokenPath: string,
+    cover: string,
+  ) {
     this.#lab = lab
     this.#station = station
     this.#guard = guard
     this.#tokenPath = tokenPath
+    this.#cover = cover
     this.#nft = lab.station.start('nft', ['-j', '-i'], { stdio: ['pipe', 'pipe', 'ignore'] })
     createInterface({ input: this.#nft.stdout! }).on('line', (line) => this.#answers.shift()?.(line))
     const monitor = lab.station.start('nft', ['monitor', 'elements'], { stdio: ['ignore', 'pipe', 'ignore'] })
@@ -90,7 +99,8 @@ export class AirlockObserver {
     guard: Supervised,
     tokenPath: string,
   ): Promise<AirlockObserver> {
-    const observer = new AirlockObserver(lab, station, guard, tokenPath)
+    const ifindex = (await lab.station.run('cat', '/sys/class/net/up0/ifindex')).trim()
+    const observer = new AirlockObserver(lab, station, guard, tokenPath, `groundlock_${ifindex}`)
     await lab.capture.take()
     observer.#cleanAtMs = monotonicMs()
     observer.#life = observer.#live()
@@ -229,13 +239,13 @@ export class AirlockObserver {
     const sets = nftables.flatMap(({ set }) => (set?.name === 'leased' ? [set] : []))
     return {
       isLeased: sets.some(({ elem }) => (elem?.length ?? 0) > 0),
-      isLoaded: ['inet', 'netdev'].every((family) => sets.some((set) => set.family === family)),
+      isLoaded: ['groundlock', this.#cover].every((table) => sets.some((set) => set.table === table)),
     }
   }
 }
 
 interface ListedSet {
-  family: string
+  table: string
   name: string
   elem?: unknown[]
 }

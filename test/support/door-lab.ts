@@ -8,17 +8,6 @@ import type { DoorPolicy } from '../../src/hw/door/policy.js'
 import type { DoorReading } from '../../src/hw/door/reading.js'
 import { REPOSITORY } from './groundlock.js'
 
-/** Why the tests of a real door cannot run here, or null. */
-export function labTrouble(): string | null {
-  const { status } = spawnSync('unshare', ['-n', 'nft', 'add table inet groundlock_try'])
-  return status === 0 ? null : 'no network namespace with nftables can be made by this user'
-}
-
-/** Behind the name of what is skipped: why. */
-export function skipped(trouble: string | null): string {
-  return trouble === null ? '' : ` (skipped: ${trouble})`
-}
-
 interface Message {
   event: string
   n?: number

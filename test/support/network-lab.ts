@@ -7,7 +7,6 @@
  *       up1  198.18.1.2  2001:db8:1::2 ─veth─ far1  198.18.1.1  2001:db8:1::1
  *       loc0 192.168.77.1              ─veth─ cli0  192.168.77.2                 local: capture of its own
  */
-import { spawnSync } from 'node:child_process'
 import { Place } from './lab/place.js'
 import { Resident } from './lab/resident.js'
 
@@ -193,22 +192,4 @@ function mac(uplink: number, end: number): string {
 /** The clock of the capture's times (ms of CLOCK_MONOTONIC), for every process the same. */
 export function monotonicMs(): number {
   return Number(process.hrtime.bigint()) / 1e6
-}
-
-/** What the lab needs, tried in a namespace of its own; the first that fails is the reason. */
-const NEEDS: readonly (readonly [string, string])[] = [
-  ['true', 'no network namespace can be made (unshare)'],
-  ['ip link add near type veth peer name far', 'the kernel makes no veth devices, or ip is missing'],
-  ['nft add table netdev t && nft list ruleset', 'nft is missing, or the kernel has no netdev family'],
-  ['command -v nsenter', 'nsenter is missing'],
-  ['/usr/bin/python3 -c "import socket"', 'there is no /usr/bin/python3'],
-]
-
-/** Why there is no network lab here, for the name of what is skipped; null where there is. */
-export function whyNoNetworkLab(): string | null {
-  if (process.getuid?.() !== 0) return 'only root can make a network to test in'
-  for (const [command, reason] of NEEDS) {
-    if (spawnSync('unshare', ['--net', '--mount', 'sh', '-c', command]).status !== 0) return reason
-  }
-  return null
 }

@@ -64,8 +64,10 @@ export class KernelDoor implements Door {
   }
 
   async start(): Promise<void> {
-    // The base first: whatever a guard before this one left open is shut with it, in one transaction.
+    // The base first: whatever a guard before this one left open is shut with it, in one transaction. Then the covers, for
+    // somebody may have swept them away while no guard lived.
     await this.#tables.loadBase()
+    await this.#refresh()
     this.#structures = await this.#tables.learn()
     this.#monitors = [
       new LineMonitor(

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { parseSubnet, subnetTrouble } from '../../../src/hw/door/policy.js'
 import type { DoorPolicy } from '../../../src/hw/door/policy.js'
 import * as rules from '../../../src/hw/door/ruleset.js'
-import { labTrouble, skipped } from '../../support/door-lab.js'
+import { describeNetwork } from '../../support/lab/describe-network.js'
 
 const none: DoorPolicy = { locals: [], ports: [] }
 const ports: DoorPolicy = {
@@ -177,8 +177,7 @@ describe('a local network', () => {
   it('is numbers', () => expect(parseSubnet('192.168.7.0/24')).toEqual({ first: 0xc0a80700, bits: 24 }))
 })
 
-const trouble = labTrouble()
-describe.skipIf(trouble !== null)(`nft takes it${skipped(trouble)}`, () => {
+describeNetwork('nft takes it', () => {
   const up = 'ip link add up0 index 7 type veth peer name up1 index 8'
   const loaded = (text: string, ...args: string[]) =>
     spawnSync('unshare', ['-n', 'sh', '-ec', `${up}; nft ${args.join(' ')} -f -; nft list ruleset`], {
