@@ -5,9 +5,9 @@
 import { spawnSync } from 'node:child_process'
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest'
 import { Resident } from '../support/lab/resident.js'
-import { ALL_ROWS, IP_ROWS, LeakLab, ipFrames, rawFrames } from '../support/leak-lab.js'
-import type { SentRows } from '../support/leak-lab.js'
+import { LeakLab } from '../support/leak-lab.js'
 import { LeakTable, percentiles } from '../support/leak-table.js'
+import { ALL_ROWS, ipFrames, rawFrames, sumOf } from '../support/leak-traffic.js'
 import { LOCAL_MAC } from '../support/network-lab.js'
 import type { Sent } from '../support/network-lab.js'
 import { SOAK_TIMEOUT_MS, amount, say } from '../support/soak.js'
@@ -45,8 +45,6 @@ let windowFrames = 0
 
 /** The door took the link down while it was made ready: that is its work, and `force` takes it up again. */
 const takenDown = () => undefined
-
-const sum = (sent: SentRows) => Object.values(sent).reduce((all, each) => all + each, 0)
 
 describeNetwork('while the door is shut', () => {
   let lab: LeakLab
@@ -117,7 +115,7 @@ describeNetwork('while the door is shut', () => {
     })
     await expectNothingOf(
       `${row}: everything, when it is covered`,
-      sum(await lab.force(ALL_ROWS, FRAMES, { number: via, name })),
+      sumOf(await lab.force(ALL_ROWS, FRAMES, { number: via, name })),
     )
   }
 
@@ -148,33 +146,6 @@ describeNetwork('while the door is shut', () => {
       }
     },
     SOAK_TIMEOUT_MS,
-  )
-
-  test.each([
-    ['SIGKILL', 'guard killed'],
-    ['SIGSTOP', 'guard stopped'],
-  ] as const)(
-    'a device that appears after the guard got %s sends no IP and no ARP',
-    async (signal, column) => {
-      const { station, capture } = lab.net
-      await lab.open()
-      await lab.shut()
-      lab.driver.signal(signal)
-      // The twin goes with its owner; what is left is the base alone, for nobody covers a new device or takes it down.
-      const hasTwin = async () => (await station.run('nft', 'list', 'tables')).includes('twin')
-      await expect.poll(hasTwin).toBe(signal === 'SIGSTOP')
-      await capture.take()
-      await lab.net.addUplink(1)
-      const sent = await lab.sendAll(IP_ROWS, FRAMES, { device: 'up1', via: 1 })
-      const arrived = await capture.take()
-      const row = 'a device that appears: IP and ARP'
-      table.add(row, column, sum(sent), ipFrames(arrived))
-      expect({ sent: sum(sent) > 0, arrived: arrived.total, frames: arrived.frames }).toEqual({
-        sent: true,
-        arrived: 0,
-        frames: [],
-      })
-    },
   )
 
   test('one that is deleted and made again, or gets another name, neither', async () => {
@@ -211,7 +182,7 @@ describeNetwork('while the door is shut', () => {
         `nft flush ruleset ${FLUSHES} times, link taken up by force: ${rawFrames(arrived)} raw frames of a covered uplink left`,
       )
       expect({ ip: ipFrames(arrived), kinds: arrived.kinds }).toMatchObject({ ip: 0 })
-      await expectNothingOf('after nft flush ruleset: everything', sum(await lab.force(ALL_ROWS, FRAMES)))
+      await expectNothingOf('after nft flush ruleset: everything', sumOf(await lab.force(ALL_ROWS, FRAMES)))
     },
     SOAK_TIMEOUT_MS,
   )
@@ -221,7 +192,7 @@ describeNetwork('while the door is shut', () => {
     await lab.permit()
     await lab.net.station.run(...(['tc', 'qdisc', 'add', 'dev', 'up0', 'root', 'tbf'] as const), ...SLOW)
     await lab.net.capture.take()
-    const queued = sum(await lab.sendAll(['fragments'], 40))
+    const queued = sumOf(await lab.sendAll(['fragments'], 40))
     const backlog = Number(
       /backlog \S+ (\d+)p/.exec(await lab.net.station.run('tc', '-s', 'qdisc', 'show', 'dev', 'up0'))?.[1],
     )
@@ -230,7 +201,10 @@ describeNetwork('while the door is shut', () => {
     expect(backlog).toBeGreaterThan(20)
     expect(until.lastMs!).toBeLessThanOrEqual(span.toMs)
     await lab.net.dress()
-    await expectNothingOf('a slow uplink with a full queue', queued + sum(await lab.force(ALL_ROWS, FRAMES)))
+    await expectNothingOf(
+      'a slow uplink with a full queue',
+      queued + sumOf(await lab.force(ALL_ROWS, FRAMES)),
+    )
   })
 
   test('a macvlan on an uplink and a tun device are uplinks like any other', async () => {
@@ -254,10 +228,10 @@ describeNetwork('while the door is shut', () => {
     await station.ip('link set mv0 up\nlink set tun0 up')
     await expectNothingOf(
       'a macvlan on an uplink',
-      sum(await lab.sendAll(onMacvlan, FRAMES, { device: 'mv0' })),
+      sumOf(await lab.sendAll(onMacvlan, FRAMES, { device: 'mv0' })),
     )
     await station.ip('link set tun0 up\naddress replace 198.18.9.2/24 dev tun0')
-    const sent = sum(await lab.sendAll(['to'], FRAMES, toTun))
+    const sent = sumOf(await lab.sendAll(['to'], FRAMES, toTun))
     const seen = await tunSeen()
     table.add('a tun device', 'shut', sent, seen)
     expect({ sent: sent > 0, seen }).toEqual({ sent: true, seen: 0 })
@@ -315,7 +289,7 @@ describeNetwork('while the door is shut', () => {
       let sent = 0
       for (let round = 0; sent < FRAMES && round < 8; round++) {
         await station.shell('ip link set loc0 up; ip route replace 203.0.113.0/24 via 192.168.77.2 || true')
-        sent += sum(await lab.sendAll(['to'], FRAMES, { ...more, mark: 'beyond' }))
+        sent += sumOf(await lab.sendAll(['to'], FRAMES, { ...more, mark: 'beyond' }))
       }
       const { marks } = await localCapture.take()
       table.add('a default route on a local interface', 'shut', sent, marks['beyond'] ?? 0)

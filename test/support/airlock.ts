@@ -22,7 +22,7 @@ import type { GuardStatus } from '../../src/base/guard-status.js'
 import type { StationStatus } from '../../src/forward/station-status.js'
 import { AirlockObserver } from './airlock-observer.js'
 import { AirlockVehicle } from './airlock-vehicle.js'
-import { NetworkLab } from './network-lab.js'
+import { NetworkLab, monotonicMs } from './network-lab.js'
 import { Supervised } from './supervised.js'
 
 export interface AirlockOptions {
@@ -30,6 +30,8 @@ export interface AirlockOptions {
   restartShare?: () => number
   /** The resident nft can be made late from its start on. */
   hasLateResident?: boolean
+  /** Both programs and no more, for what is timed: nobody looks, nft is the machine's own, and no watchdog ends a stopped guard. */
+  isPlain?: boolean
 }
 
 /** What a guard's nft is late for: seconds, or `hang`. */
@@ -43,7 +45,8 @@ export class Airlock {
   readonly vehicle: AirlockVehicle
   #observer: AirlockObserver | undefined
 
-  private constructor(lab: NetworkLab, dir: string, { restartShare = () => 0.1 }: AirlockOptions) {
+  private constructor(lab: NetworkLab, dir: string, options: AirlockOptions) {
+    const { restartShare = () => 0.1, isPlain = false } = options
     this.lab = lab
     this.dir = dir
     const place = lab.station
@@ -53,7 +56,7 @@ export class Airlock {
       name: 'guard',
       args: ['guard', ...config],
       env: { PATH: `${join(dir, 'bin')}:${process.env['PATH']}` },
-      hasWatchdog: true,
+      hasWatchdog: !isPlain,
       restartShare,
     })
     this.station = new Supervised({
@@ -71,7 +74,7 @@ export class Airlock {
     prepareFolder(dir, options)
     const airlock = new Airlock(await NetworkLab.make(), dir, options)
     try {
-      await airlock.#begin()
+      await airlock.#begin(options)
     } catch (error) {
       await airlock.close()
       throw new Error(`${String(error)}\nguard:\n${airlock.guard.log}\nstation:\n${airlock.station.log}`, {
@@ -81,14 +84,20 @@ export class Airlock {
     return airlock
   }
 
-  async #begin(): Promise<void> {
+  async #begin({ isPlain = false }: AirlockOptions): Promise<void> {
     await this.lab.addUplink()
     this.vehicle.start()
     this.guard.start()
     await this.untilGuard('the guard shuts', ({ reading }) => reading?.kernel === 'shut')
-    this.#observer = await AirlockObserver.start(this.lab, this.station, this.guard, this.tokenPath)
+    if (!isPlain)
+      this.#observer = await AirlockObserver.start(this.lab, this.station, this.guard, this.tokenPath)
     this.station.start()
-    await this.observer.until('the station opens its port', ({ isPortOpen }) => isPortOpen)
+    await this.until('the station opens its port', () => this.isPortOpen)
+  }
+
+  /** Door one, as the kernel says it. */
+  get isPortOpen(): boolean {
+    return this.station.descriptors().some((path) => /^\/dev\/pts\/\d+/.test(path))
   }
 
   get tokenPath(): string {
@@ -104,11 +113,13 @@ export class Airlock {
     return this.#observer
   }
 
-  /** In one step, as a contact changes. */
-  flip(position: 'shut' | 'permit' | 'doubt'): void {
+  /** In one step, as a contact changes. Returns the moment before that (ms of the monotonic clock). */
+  flip(position: 'shut' | 'permit' | 'doubt'): number {
     const aside = join(this.dir, 'switch.next')
     writeFileSync(aside, position)
+    const beforeMs = monotonicMs()
     renameSync(aside, join(this.dir, 'guard', 'switch'))
+    return beforeMs
   }
 
   late(nft: LateNft): void {
@@ -178,14 +189,16 @@ export class Airlock {
 }
 
 /** As systemd-tmpfiles makes it: the token is root's, in a folder of root's. */
-function prepareFolder(dir: string, { hasLateResident = false }: AirlockOptions): void {
+function prepareFolder(dir: string, { hasLateResident = false, isPlain = false }: AirlockOptions): void {
   for (const name of ['token', 'guard', 'bin']) mkdirSync(join(dir, name), { recursive: true })
   writeFileSync(join(dir, 'token', 'link'), '', { mode: 0o640 })
   writeFileSync(join(dir, 'guard', 'switch'), 'shut')
   for (const what of ['permit', 'shutting', ...(hasLateResident ? ['resident'] : [])])
     writeFileSync(join(dir, 'bin', what), '0\n')
-  copyFileSync(join(import.meta.dirname, 'late-nft.sh'), join(dir, 'bin', 'nft'))
-  chmodSync(join(dir, 'bin', 'nft'), 0o755)
+  if (!isPlain) {
+    copyFileSync(join(import.meta.dirname, 'late-nft.sh'), join(dir, 'bin', 'nft'))
+    chmodSync(join(dir, 'bin', 'nft'), 0o755)
+  }
   writeFileSync(
     join(dir, 'groundlock.toml'),
     `[station]

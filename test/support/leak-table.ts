@@ -52,9 +52,9 @@ export class LeakTable {
   }
 
   print(title: string): void {
-    const text = (cell: Cell | undefined) => (cell === undefined ? '' : `${cell.sent} / ${cell.arrived}`)
+    const text = (cell: Cell | undefined) => (cell === undefined ? '-' : `${cell.sent} / ${cell.arrived}`)
     const rows = [...this.#rows].map(([row, cells]) => [row, ...COLUMNS.map((each) => text(cells.get(each)))])
-    sayTable(`${title}: sent / arrived`, ['', ...COLUMNS], rows)
+    sayTable(`${title}: sent / arrived, - where it was not tried`, ['', ...COLUMNS], rows)
     for (const [row, reason] of this.#notRun) say(`${row}: not run, ${reason}`)
   }
 }
