@@ -7,6 +7,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { LEASE_MS } from '../../src/hw/decide/guard-state.js'
 import { LeakAirlock } from '../support/leak-airlock.js'
 import { LeakTable, percentiles } from '../support/leak-table.js'
 import type { Column } from '../support/leak-table.js'
@@ -22,6 +23,8 @@ const skipped = reason === null ? '' : ` (skipped: ${reason})`
 const FRAMES = 5
 /** What DESIGN promises of a guard that is killed or hangs: a lease of 3 s, and half a second for the last renewal. */
 const LAPSE_MS = 3500
+/** The last lease was given less than a second before the contact: what ends sooner than this was not left to it (ms). */
+const NOT_THE_LEASE_MS = LEASE_MS - 1000
 const TURNS = amount(3, 1000)
 /** A connection that is refused once is gone: it is kept for what comes after. */
 const WITHOUT_TCP = FAST_ROWS.filter((row) => row !== 'tcp kept')
@@ -37,6 +40,13 @@ const APPEARS = 'a device that appears: IP and ARP'
 const table = new LeakTable([...ALL_ROWS, ANY, APPEARS, 'contact'])
 const folder = temporaryFolder('leak-contact')
 let made = 0
+
+/** From the contact to the last frame and to the station's open port; and how far apart the frames were. */
+interface Turned {
+  lastMs: number
+  portMs: number
+  spacingMs: number
+}
 
 describe.skipIf(reason !== null)(`a door that a contact shuts${skipped}`, () => {
   let lab: LeakAirlock
@@ -149,8 +159,8 @@ describe.skipIf(reason !== null)(`a door that a contact shuts${skipped}`, () => 
     SOAK_TIMEOUT_MS,
   )
 
-  /** Opens, sees frames outside, turns the contact: from it to the last frame, and to the station's open port (ms). */
-  async function turn(): Promise<{ lastMs: number; shutMs: number }> {
+  /** Opens, sees frames outside, turns the contact. */
+  async function turn(): Promise<Turned> {
     await lab.permit()
     await lab.net.capture.take()
     await lab.hammer(DENSE_ROWS, DENSE_MS)
@@ -162,30 +172,33 @@ describe.skipIf(reason !== null)(`a door that a contact shuts${skipped}`, () => 
     const until = await lab.net.capture.take()
     expect(until.total).toBeGreaterThan(0)
     expect(until.lastMs!).toBeLessThanOrEqual(shutMs)
+    expect(until.lastMs! - contactMs).toBeLessThan(NOT_THE_LEASE_MS)
 
     await lab.rest()
     const sent = await lab.force(FAST_ROWS, 2)
     const arrived = await lab.net.capture.take()
     table.add('contact', 'just shut', sumOf(sent), arrived.total)
     expect(arrived).toMatchObject({ total: 0, frames: [] })
-    return { lastMs: Math.max(0, until.lastMs! - contactMs), shutMs: shutMs - contactMs }
+    return {
+      lastMs: Math.max(0, until.lastMs! - contactMs),
+      portMs: shutMs - contactMs,
+      spacingMs: (until.lastMs! - until.firstMs!) / until.total,
+    }
   }
 
   test(
     `${TURNS} times turned to PERMIT and to SHUT, it lets nothing out after that`,
     async () => {
       const progress = createProgress('turns of the contact', TURNS)
-      const lastMs: number[] = []
-      const shutMs: number[] = []
+      const turned: Turned[] = []
+      const text = (what: keyof Turned) => percentiles(turned.map((each) => each[what]))
       for (let i = 0; i < TURNS; i++) {
-        const turned = await turn()
-        lastMs.push(turned.lastMs)
-        shutMs.push(turned.shutMs)
-        progress(i + 1, percentiles(lastMs))
+        turned.push(await turn())
+        progress(i + 1, text('lastMs'))
       }
       await lab.expectNoFault()
-      say(`from the contact to the last frame outside: ${percentiles(lastMs)}`)
-      say(`from the contact to the station's open port: ${percentiles(shutMs)}`)
+      say(`from the contact to the last frame outside: ${text('lastMs')}; a frame each ${text('spacingMs')}`)
+      say(`from the contact to the station's open port: ${text('portMs')}`)
       expect(table.leaks()).toEqual([])
       expect(table.untried()).toEqual([])
     },
