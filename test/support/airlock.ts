@@ -30,7 +30,7 @@ export interface AirlockOptions {
   restartShare?: () => number
   /** The resident nft can be made late from its start on. */
   hasLateResident?: boolean
-  /** Both programs and no more, for what is timed: nobody looks, nft is the machine's own, and no watchdog ends a stopped guard. */
+  /** For what is timed: nobody looks, nft is the machine's own, and no watchdog ends a stopped guard. */
   isPlain?: boolean
 }
 
