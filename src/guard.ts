@@ -207,6 +207,7 @@ class RunningGuard implements Guard {
     // A reason may count seconds down: it is news with another row only.
     const isNews = decision.row !== before?.row && decision.reason !== before?.reason
     if (isNews || decision.door !== before.door) this.#tell(decision, before)
+    else if (decision.state.phase !== before.state.phase) this.#writeStatus()
   }
 
   #forgetAnswer(): void {

@@ -6,18 +6,15 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeEach, expect, test } from 'vitest'
 import { LEASE_MS } from '../../src/hw/decide/guard-state.js'
+import { describeNetwork } from '../support/lab/describe-network.js'
 import { LeakAirlock } from '../support/leak-airlock.js'
 import { LeakTable, percentiles } from '../support/leak-table.js'
 import type { Column } from '../support/leak-table.js'
 import { ALL_ROWS, FAST_ROWS, IP_ROWS, ipFrames, sumOf } from '../support/leak-traffic.js'
-import { whyNoNetworkLab } from '../support/network-lab.js'
 import { SOAK_TIMEOUT_MS, amount, createProgress, say } from '../support/soak.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
-
-const reason = whyNoNetworkLab()
-const skipped = reason === null ? '' : ` (skipped: ${reason})`
 
 /** Of each row in each state. */
 const FRAMES = 5
@@ -48,7 +45,7 @@ interface Turned {
   spacingMs: number
 }
 
-describe.skipIf(reason !== null)(`a door that a contact shuts${skipped}`, () => {
+describeNetwork('a door that a contact shuts', () => {
   let lab: LeakAirlock
 
   beforeEach(async () => {
