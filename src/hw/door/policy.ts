@@ -44,12 +44,14 @@ export function addressNumber(text: string): number | null {
   return parts.reduce((number, part) => number * 256 + part, 0)
 }
 
+const SUBNET = /^([\d.]+)(?:\/(\d{1,2}))?$/
+
 /** `192.168.7.0/24` as numbers; a lone address is a network of one. Null where it is none, or has bits behind its prefix. */
 export function parseSubnet(text: string): Subnet | null {
-  const [address = '', length = '32', ...rest] = text.split('/')
-  const first = addressNumber(address)
-  const bits = /^\d{1,2}$/.test(length) ? Number(length) : 33
-  if (first === null || bits > 32 || rest.length > 0) return null
+  const [, address, length = '32'] = SUBNET.exec(text) ?? []
+  const first = address === undefined ? null : addressNumber(address)
+  const bits = Number(length)
+  if (first === null || bits > 32) return null
   return first % 2 ** (32 - bits) === 0 ? { first, bits } : null
 }
 

@@ -1,7 +1,7 @@
 /** The ruleset: what each policy becomes, and that nft takes it. */
 import { spawnSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
-import { parseSubnet, subnetTrouble } from '../../../src/hw/door/policy.js'
+import { addressNumber, isInside, parseSubnet, policyOf, subnetTrouble } from '../../../src/hw/door/policy.js'
 import type { DoorPolicy } from '../../../src/hw/door/policy.js'
 import * as rules from '../../../src/hw/door/ruleset.js'
 import { describeNetwork } from '../../support/lab/describe-network.js'
@@ -127,8 +127,69 @@ describe('the twin, the covers and the permit', () => {
     expect(rules.permitText([], OPENING)).not.toContain('add')
   })
 
+  it('shutting takes every lease away, and the number of the opening: the base in one, each cover alone', () => {
+    expect(rules.flushText().split('\n')).toEqual([
+      'flush set inet groundlock leased',
+      'flush set arp groundlock leased',
+      'flush set bridge groundlock leased',
+      'flush map inet groundlock opening',
+      'flush set inet groundlock opened',
+      '',
+    ])
+    expect(rules.flushCoverText(12)).toBe('flush set netdev groundlock_12 leased\n')
+  })
+
+  it('a cover goes without an error whether it is there or not: declared, then deleted', () => {
+    expect(rules.uncoverText('groundlock_12')).toBe(
+      'table netdev groundlock_12 {\n}\ndelete table netdev groundlock_12\n',
+    )
+  })
+
+  it('locals replace those of before, in each family as its rules want them', () => {
+    const two = [...locals, { ifindex: 8, subnet: '10.7.0.0/16' }]
+    expect(rules.localsText(two).split('\n')).toEqual([
+      'flush set inet groundlock locals',
+      'add element inet groundlock locals { 7 . 192.168.7.0/24, 8 . 10.7.0.0/16 }',
+      'flush set arp groundlock locals',
+      'add element arp groundlock locals { 7 . 192.168.7.0/24, 8 . 10.7.0.0/16 }',
+      'flush set bridge groundlock locals',
+      'add element bridge groundlock locals { 7, 8 }',
+      '',
+    ])
+    expect(rules.localsText([])).toBe(
+      ['inet', 'arp', 'bridge'].map((family) => `flush set ${family} groundlock locals\n`).join(''),
+    )
+  })
+
+  it('the patterns are base, twin and cover once more, asleep and owned', () => {
+    const awake = (text: string) => text.replace(/^  flags (?:owner|dormant)\n/gm, '')
+    const tables = (text: string) =>
+      text.match(/^table [^]*?^\}\n/gm)!.filter((each) => !each.endsWith(' {\n}\n'))
+    const named = (text: string, name: string) => text.replace(/^(table \w+) \S+/gm, `$1 ${name}`)
+    const patterns = tables(rules.patternText(ports))
+    expect(patterns).toHaveLength(7)
+    for (const each of patterns)
+      expect(each.split('\n').slice(1, 3)).toEqual(['  flags owner', '  flags dormant'])
+    const made = (text: string, name: string) => tables(named(awake(text), name))
+    const cover = rules.coverText({ ifindex: 3, name: 'lo' })
+    const expected = [
+      ...made(rules.rulesetText(ports), 'groundlock_pattern'),
+      ...made(rules.twinText(ports, []), 'groundlock_pattern_twin'),
+      ...made(cover, 'groundlock_pattern'),
+    ]
+    expect(patterns.map(awake).sort()).toEqual(expected.sort())
+  })
+
+  it('one line is one transaction: every statement has its end, and nothing is empty', () => {
+    expect(rules.oneLine('table inet x {\n  chain y {\n    accept\n  }\n}\n\ndelete table inet x\n')).toBe(
+      'table inet x { chain y { accept; }; }; delete table inet x;',
+    )
+  })
+
   it.each([
     ['eth0', true],
+    ['4g0', true],
+    ['12', false],
     ['wlx00c0ca', true],
     ['eth0.5', true],
     ['a"b', false],
@@ -173,6 +234,48 @@ describe('a local network', () => {
     ['fd00::/64', 'no IPv4 network'],
     ['', 'no IPv4 network'],
   ])('%s may not: %s', (subnet, why) => expect(subnetTrouble(subnet)).toContain(why))
+
+  it.each([
+    'a192.168.7.0',
+    '192.168.7.0a',
+    '192.168.7.0/024',
+    '192.168.7.0/2a',
+    '192.168.7',
+    '1.2.3.4.5',
+    '.',
+    '/24',
+  ])('%s is none', (text) => expect(parseSubnet(text)).toBeNull())
+
+  it.each([
+    ['0.0.0.0', 0],
+    ['10.20.30.255', 0x0a141eff],
+    ['255.255.255.255', 0xffffffff],
+    ['256.0.0.0', null],
+    ['0.0.0.1000', null],
+    ['x0.0.0.1', null],
+    ['0.0.0.1x', null],
+  ])('the address %s as a number: %s', (text, number) => expect(addressNumber(text)).toBe(number))
+
+  it('lies inside one that is wider, or itself; never inside a narrower one', () => {
+    const [wide, narrow] = [parseSubnet('192.168.0.0/16')!, parseSubnet('192.168.0.0/24')!]
+    expect([isInside(narrow, wide), isInside(wide, wide), isInside(wide, narrow)]).toEqual([
+      true,
+      true,
+      false,
+    ])
+  })
+
+  it('its only port is that of SSH, where one is asked for', () => {
+    const eth1 = { name: 'eth1', mac: null, path: 'pci-1', subnet: '192.168.7.0/24' }
+    expect(policyOf({ locals: [eth1], sshPort: null, relayLine: null })).toEqual({
+      locals: [eth1],
+      ports: [],
+    })
+    expect(policyOf({ locals: [eth1], sshPort: 22, relayLine: null })).toEqual({
+      locals: [eth1],
+      ports: [{ protocol: 'tcp', port: 22 }],
+    })
+  })
 
   it('is numbers', () => expect(parseSubnet('192.168.7.0/24')).toEqual({ first: 0xc0a80700, bits: 24 }))
 })
