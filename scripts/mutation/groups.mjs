@@ -25,6 +25,15 @@ export const GROUPS = {
     concurrency: 2,
     timeoutMs: 10_000,
   },
+  parsers: {
+    mutate: ['src/hw/door/listing.ts', 'src/hw/door/changes.ts'],
+    quick: ['test/unit/hw/listing.test.ts', 'test/unit/hw/changes.test.ts'],
+    slow: [],
+    env: {},
+    coverage: 'perTest',
+    concurrency: 2,
+    timeoutMs: 10_000,
+  },
   token: {
     mutate: ['src/hw/token/*.ts', '!src/hw/token/link-turn.ts'],
     quick: [
@@ -50,6 +59,6 @@ export const GROUPS = {
     concurrency: 4,
     timeoutMs: 30_000,
     /** The slow tests start the built program, which is a mutant then as well. */
-    build: 'node scripts/build.mjs',
+    build: 'scripts/build.mjs',
   },
 }

@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
-import { vitestConfiguration } from './stryker.mjs'
+import { run, vitestConfiguration } from './stryker.mjs'
 import { NOTICED } from './summary.mjs'
 
 /** How Stryker's files are told from outside which mutant is awake. */
@@ -20,7 +20,9 @@ export async function secondLook(sandbox, group, report) {
   )
   const doubtful = mutants.filter(({ status }) => !NOTICED.has(status))
   const configuration = vitestConfiguration(join(sandbox, '..'), [...group.quick, ...group.slow])
-  if (doubtful.length > 0 && (await notices(sandbox, configuration, group, undefined)))
+  if (doubtful.length === 0) return mutants
+  if (group.build !== undefined) run(process.execPath, [group.build], { cwd: sandbox })
+  if (await notices(sandbox, configuration, group, undefined))
     throw new Error('the tests fail without a mutant')
   console.log(`${doubtful.length} survived the quick tests; the others are tried on them …`)
   const queue = [...doubtful]

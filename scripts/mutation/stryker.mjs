@@ -37,7 +37,6 @@ export async function runStryker(folder, group) {
       coverageAnalysis: group.coverage,
       concurrency: group.concurrency,
       timeoutMS: group.timeoutMs,
-      ...(group.build !== undefined && { buildCommand: group.build }),
       reporters: ['json', 'progress-append-only'],
       jsonReporter: { fileName: report },
       tempDirName: sandboxes,
@@ -89,7 +88,8 @@ function installed() {
   return tools
 }
 
-function run(program, args, options) {
+/** Runs a program to its end, its output with ours. Errors: it cannot be started, or fails. */
+export function run(program, args, options) {
   const { status, error } = spawnSync(program, args, { stdio: 'inherit', ...options })
   if (status !== 0) throw new Error(`${program} ${args[0]} ended with ${status}`, { cause: error })
 }

@@ -8,7 +8,7 @@ const MAX_SHOWN = 70
 
 /** The text, and the percentage of mutants that were noticed. */
 export function summary(name, mutants) {
-  const files = [...new Set(mutants.map(({ file }) => file))].sort()
+  const files = [...new Set(mutants.map(({ file }) => file))].toSorted((a, b) => a.localeCompare(b))
   const rows = [
     ...files.map((file) =>
       row(
