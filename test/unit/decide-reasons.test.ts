@@ -1,0 +1,81 @@
+/** What the screen says of a decision: the reading's own words, what led here, and how long it still takes. */
+import { expect, it } from 'vitest'
+import { decide } from '../../src/hw/decide/decide.js'
+import { startState } from '../../src/hw/decide/guard-state.js'
+import type { GuardInputs } from '../../src/hw/decide/guard-state.js'
+import { NOW_MS, calmInputs, stateIn } from '../support/guard-readings.js'
+
+const reasonIn = (
+  ...[phase, inputs, state]: [Parameters<typeof stateIn>[0], Partial<GuardInputs>, object?]
+) => decide(stateIn(phase, state), calmInputs(inputs)).reason
+
+it.each([
+  [{ kernel: 'leased' }, 'a permit is in it'],
+  [{ kernel: 'leased', kernelProblem: 'eth0 has a lease of a minute' }, 'eth0 has a lease of a minute'],
+  [{ kernel: 'differs' }, 'differs'],
+  [{ kernel: 'differs', kernelProblem: 'chain input has a rule more' }, 'chain input has a rule more'],
+  [{ kernelAtMs: NOW_MS - 4000, kernelProblem: 'of before' }, 'not read yet'],
+  [{ kernelAtMs: NOW_MS - 9000, kernelProblem: 'of before' }, 'no reading for 5 s'],
+] satisfies [Partial<GuardInputs>, string][])('a fault with the kernel as %j says: %s', (inputs, kernel) => {
+  const changedMs = inputs.kernelAtMs === NOW_MS - 9000 ? NOW_MS - 8000 : NOW_MS - 3000
+  expect(reasonIn('fault', inputs, { changedMs })).toBe(
+    `what led here (the kernel does not read as shut: ${kernel})`,
+  )
+})
+
+it('what led to a fault and is still so is said once', () => {
+  const inputs = { kernel: 'differs', kernelProblem: 'chain input has a rule more' } as const
+  const { state, reason } = decide(stateIn('blocked'), calmInputs(inputs))
+  expect(reason).toBe('the kernel is not as it was set: chain input has a rule more')
+  expect(decide(state, calmInputs({ ...inputs, kernelAtMs: NOW_MS + 1 })).reason).toBe(reason)
+  const other = calmInputs({ ...inputs, kernelProblem: 'the twin is gone', kernelAtMs: NOW_MS + 1 })
+  expect(decide(state, other).reason).toBe(`${reason} (the kernel does not read as shut: the twin is gone)`)
+})
+
+it('a new fault that its reason names in the same words is still told whole', () => {
+  const why = 'an uplink sent while it was shut: shut'
+  expect(reasonIn('fault', { witness: 'grew', witnessProblem: 'eth0 sent 3 packets' }, { why })).toBe(
+    `${why} (an uplink still sends: eth0 sent 3 packets)`,
+  )
+})
+
+it.each([
+  [0, '60'],
+  [1, '60'],
+  [1000, '59'],
+  [59_001, '1'],
+])('after %d ms of a PERMIT that only an override helps against, %s s are left', (ms, left) => {
+  const inputs = { position: 'permit', vehicle: 'lost' } as const
+  expect(reasonIn('blocked', inputs, { stuckSinceMs: NOW_MS - ms })).toContain(`override this in ${left} s`)
+})
+
+it('the wait is never less than nothing', () => {
+  // An opening that was under way when the vehicle went silent; what it waited before counts no more.
+  const inputs = { position: 'permit', vehicle: 'lost' } as const
+  expect(reasonIn('asking', inputs)).toContain('override this in 60 s')
+})
+
+it("the switch's and the witness's own words are in the reason", () => {
+  expect(reasonIn('blocked', { position: 'doubt', switchReason: 'a wire is cut' })).toBe(
+    'the switch cannot be read: a wire is cut',
+  )
+  expect(reasonIn('blocked', { switchReason: 'the lever says SHUT' })).toBe('the lever says SHUT')
+  expect(reasonIn('blocked', { witness: 'grew', witnessProblem: 'eth0 sent 3 packets' })).toBe(
+    'an uplink sent while it was shut: eth0 sent 3 packets',
+  )
+})
+
+it('a guard that has just started shuts, says so, and begins with nothing asked, awaited or overridden', () => {
+  const state = startState(NOW_MS)
+  expect(state).toMatchObject({
+    phase: 'shutting',
+    asked: false,
+    untilShut: false,
+    insisting: false,
+    override: false,
+    stuckSinceMs: null,
+    shutSinceMs: null,
+  })
+  const unread = calmInputs({ nowMs: NOW_MS + 1, position: 'permit', kernelAtMs: -Infinity })
+  expect(decide(state, unread)).toMatchObject({ door: 'blocked', reason: 'the guard has just started' })
+})
