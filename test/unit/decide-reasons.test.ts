@@ -2,23 +2,22 @@
 import { expect, it } from 'vitest'
 import { decide } from '../../src/hw/decide/decide.js'
 import { startState } from '../../src/hw/decide/guard-state.js'
-import type { GuardInputs } from '../../src/hw/decide/guard-state.js'
+import type { GuardInputs, GuardState, Phase } from '../../src/hw/decide/guard-state.js'
 import { NOW_MS, calmInputs, stateIn } from '../support/guard-readings.js'
 
 const reasonIn = (
   ...[phase, inputs, state]: [Parameters<typeof stateIn>[0], Partial<GuardInputs>, object?]
 ) => decide(stateIn(phase, state), calmInputs(inputs)).reason
 
-it.each([
-  [{ kernel: 'leased' }, 'a permit is in it'],
-  [{ kernel: 'leased', kernelProblem: 'eth0 has a lease of a minute' }, 'eth0 has a lease of a minute'],
-  [{ kernel: 'differs' }, 'differs'],
-  [{ kernel: 'differs', kernelProblem: 'chain input has a rule more' }, 'chain input has a rule more'],
-  [{ kernelAtMs: NOW_MS - 4000, kernelProblem: 'of before' }, 'not read yet'],
-  [{ kernelAtMs: NOW_MS - 9000, kernelProblem: 'of before' }, 'no reading for 5 s'],
-] satisfies [Partial<GuardInputs>, string][])('a fault with the kernel as %j says: %s', (inputs, kernel) => {
-  const changedMs = inputs.kernelAtMs === NOW_MS - 9000 ? NOW_MS - 8000 : NOW_MS - 3000
-  expect(reasonIn('fault', inputs, { changedMs })).toBe(
+it.each<[string, Partial<GuardInputs>, number]>([
+  ['a permit is in it', { kernel: 'leased' }, 3000],
+  ['eth0 has a lease of a minute', { kernel: 'leased', kernelProblem: 'eth0 has a lease of a minute' }, 3000],
+  ['differs', { kernel: 'differs' }, 3000],
+  ['chain input has a rule more', { kernel: 'differs', kernelProblem: 'chain input has a rule more' }, 3000],
+  ['not read yet', { kernelAtMs: NOW_MS - 4000, kernelProblem: 'of before' }, 3000],
+  ['no reading for 5 s', { kernelAtMs: NOW_MS - 9000, kernelProblem: 'of before' }, 8000],
+])('of a kernel that is not shut it says: %s', (kernel, inputs, changedAgoMs) => {
+  expect(reasonIn('fault', inputs, { changedMs: NOW_MS - changedAgoMs })).toBe(
     `what led here (the kernel does not read as shut: ${kernel})`,
   )
 })
