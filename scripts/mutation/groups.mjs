@@ -4,7 +4,12 @@
 export const GROUPS = {
   decide: {
     mutate: ['src/hw/decide/*.ts'],
-    quick: ['test/unit/decide.test.ts', 'test/unit/decide-reasons.test.ts', 'test/unit/table-page.test.ts'],
+    quick: [
+      'test/unit/decide.test.ts',
+      'test/unit/decide-reasons.test.ts',
+      'test/unit/decide-memory.test.ts',
+      'test/unit/table-page.test.ts',
+    ],
     slow: [
       'test/unit/decide-table.test.ts',
       'test/unit/decide-way-out.test.ts',

@@ -5,9 +5,8 @@ import { startState } from '../../src/hw/decide/guard-state.js'
 import type { GuardInputs, GuardState, Phase } from '../../src/hw/decide/guard-state.js'
 import { NOW_MS, calmInputs, stateIn } from '../support/guard-readings.js'
 
-const reasonIn = (
-  ...[phase, inputs, state]: [Parameters<typeof stateIn>[0], Partial<GuardInputs>, object?]
-) => decide(stateIn(phase, state), calmInputs(inputs)).reason
+const reasonIn = (phase: Phase, inputs: Partial<GuardInputs>, state: Partial<GuardState> = {}) =>
+  decide(stateIn(phase, state), calmInputs(inputs)).reason
 
 it.each<[string, Partial<GuardInputs>, number]>([
   ['a permit is in it', { kernel: 'leased' }, 3000],
@@ -35,6 +34,14 @@ it('a new fault that its reason names in the same words is still told whole', ()
   const why = 'an uplink sent while it was shut: shut'
   expect(reasonIn('fault', { witness: 'grew', witnessProblem: 'eth0 sent 3 packets' }, { why })).toBe(
     `${why} (an uplink still sends: eth0 sent 3 packets)`,
+  )
+})
+
+it('what led elsewhere is no reason to leave out what a fault is of', () => {
+  const why = 'the guard was told: chain input has a rule more'
+  const inputs = { kernel: 'differs', kernelProblem: 'chain input has a rule more' } as const
+  expect(reasonIn('blocked', inputs, { why })).toBe(
+    'the kernel is not as it was set: chain input has a rule more',
   )
 })
 
@@ -68,6 +75,7 @@ it('a guard that has just started shuts, says so, and begins with nothing asked,
   const state = startState(NOW_MS)
   expect(state).toMatchObject({
     phase: 'shutting',
+    renewedMs: -Infinity,
     asked: false,
     untilShut: false,
     insisting: false,

@@ -253,3 +253,56 @@ it('an override that an armed vehicle met is gone', () => {
   expect(guard.at(61_000, { position: 'permit', vehicle: 'armed' })).toBe('blocked | armed')
   expect(guard.at(62_000, { vehicle: 'lost' })).toBe('blocked | lost')
 })
+
+it('an override that an armed vehicle ended is for no second opening, even if that one goes silent at once', () => {
+  const guard = guardFrom(stateIn('permitted', { override: true }))
+  const wished = { position: 'permit', token: 'mine', kernel: 'leased', permit: 'ok' } as const
+  expect(guard.at(0, { ...wished, vehicle: 'lost' })).toBe('permitted | permit: renewed | renew permit')
+  expect(guard.at(10, { vehicle: 'armed' })).toBe('blocked | permit: armed | shut')
+  expect(guard.at(20, { vehicle: 'lost', kernel: 'shut' })).toBe('blocked | shut | free token')
+  expect(guard.at(30, { token: 'free' })).toBe('blocked | lost')
+})
+
+it('a fault in the minute before an override takes the minute away', () => {
+  const guard = guardFrom(stateIn('blocked'))
+  guard.at(0, { position: 'permit', vehicle: 'lost' })
+  expect(guard.at(60_000, { kernel: 'differs' })).toBe('fault | kernel differs | shut')
+  guard.at(60_100, { position: 'shut', kernel: 'shut' })
+  expect(guard.at(61_000)).toBe('blocked | fault: cleared')
+  expect(guard.at(61_500, { position: 'permit' })).toBe('blocked | lost')
+})
+
+it('a PERMIT that SHUT never proved does not count for the minute, nor does a link that another held', () => {
+  const unproven = guardFrom(stateIn('blocked'))
+  const alone = { position: 'permit', station: 'absent', token: 'free' } as const
+  unproven.at(0, { ...alone, shutSeen: false })
+  unproven.at(70_000, { position: 'shut', shutSeen: true })
+  expect(unproven.at(71_000, { position: 'permit' })).toBe('blocked | no station')
+  const held = guardFrom(stateIn('blocked'))
+  held.at(0, { ...alone, token: 'other' })
+  expect(held.at(70_000, { token: 'free' })).toBe('blocked | no station')
+  expect(held.at(129_999)).toBe('blocked | no station')
+  expect(held.at(130_000)).toBe('blocked | override offered')
+})
+
+it.each([700, 10_000])(
+  'an override: SHUT right after the minute, read all the while, for %d ms',
+  (shutMs) => {
+    const guard = guardFrom(stateIn('blocked'))
+    guard.at(0, { position: 'permit', vehicle: 'lost' })
+    guard.at(60_000, { position: 'shut' })
+    guard.at(60_100)
+    guard.at(60_600)
+    expect(guard.at(60_000 + shutMs, { position: 'permit' })).toBe('blocked | opening begins | ask station')
+  },
+)
+
+it('nobody is asked who has just left; who comes in an opening by override is asked', () => {
+  const guard = guardFrom(stateIn('blocked', { override: true, presentMs: NOW_MS - 999 }))
+  const alone = { position: 'permit', station: 'absent', token: 'free' } as const
+  expect(guard.at(0, alone)).toBe('blocked | opening begins')
+  expect(guard.at(0.5)).toBe('blocked | station leaves')
+  expect(guard.at(10, { station: 'present', token: 'other' })).toBe(
+    'blocked | station is asked | ask station',
+  )
+})

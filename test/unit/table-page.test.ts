@@ -29,3 +29,19 @@ it('on a terminal each row has four lines: name, conditions, what is done, what 
     '    says  {why} (the kernel does not read as shut: {kernel})',
   ])
 })
+
+it('a row of several phases and conditions, one that awaits SHUT, and one with nothing to do', () => {
+  const row = { name: 'made', in: ['blocked', 'asking'], next: 'blocked', reason: 'so', effects: [] } as const
+  const when = { phase: ['fault'], late: [true], override: [false], token: ['free', 'other'] } as const
+  expect(tableText([{ ...row, when, untilShut: true }])).toBe(
+    [
+      ' 1  made  (blocked, asking)',
+      '    when  phase fault; late; no override; token free or other',
+      '    then  blocked until SHUT: nothing to do',
+      '    says  so',
+    ].join('\n'),
+  )
+  expect(tableText([{ ...row, when: {}, effects: ['note override', 'renew permit'] }])).toContain(
+    '    when  otherwise\n    then  blocked: note override, renew permit\n',
+  )
+})
