@@ -10,7 +10,7 @@
  * the built program among them, in a vitest of its own: Stryker's runner takes some killed mutants for survivors
  * (stryker-js #6073, #6192), above all those with which a module does not even load.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { GROUPS } from './mutation/groups.mjs'
@@ -29,6 +29,7 @@ if (unknown.length > 0) {
 }
 
 const temporary = mkdtempSync(join(tmpdir(), 'groundlock-mutation-'))
+chmodSync(temporary, 0o755)
 process.once('exit', () => rmSync(temporary, { recursive: true, force: true }))
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130))
 

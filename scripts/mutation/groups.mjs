@@ -23,7 +23,11 @@ export const GROUPS = {
   },
   ruleset: {
     mutate: ['src/hw/door/ruleset.ts', 'src/hw/door/policy.ts'],
-    quick: ['test/unit/hw/door-ruleset.test.ts', 'test/unit/hw/door-locals.test.ts'],
+    quick: [
+      'test/unit/hw/ruleset-rules.test.ts',
+      'test/unit/hw/door-ruleset.test.ts',
+      'test/unit/hw/door-locals.test.ts',
+    ],
     slow: [],
     env: {},
     coverage: 'perTest',

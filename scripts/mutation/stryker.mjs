@@ -61,7 +61,9 @@ export function vitestConfiguration(folder, tests) {
     testTimeout: 20_000,
     hookTimeout: 20_000,
   }
-  writeFileSync(path, `export default ${JSON.stringify({ test })}\n`)
+  // A folder made for a while is its maker's alone, and some tests start programs of this project as another user.
+  const readable = "import { chmodSync } from 'node:fs'\nchmodSync('.', 0o755)\n"
+  writeFileSync(path, `${readable}export default ${JSON.stringify({ test })}\n`)
   return path
 }
 

@@ -48,9 +48,10 @@ const SUBNET = /^([\d.]+)(?:\/(\d{1,2}))?$/
 
 /** `192.168.7.0/24` as numbers; a lone address is a network of one. Null where it is none, or has bits behind its prefix. */
 export function parseSubnet(text: string): Subnet | null {
-  const [, address, length = '32'] = SUBNET.exec(text) ?? []
-  const first = address === undefined ? null : addressNumber(address)
-  const bits = Number(length)
+  const parts = SUBNET.exec(text)
+  if (parts === null) return null
+  const first = addressNumber(parts[1]!)
+  const bits = Number(parts[2] ?? 32)
   if (first === null || bits > 32) return null
   return first % 2 ** (32 - bits) === 0 ? { first, bits } : null
 }
