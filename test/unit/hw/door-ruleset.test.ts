@@ -96,10 +96,24 @@ describe('the twin, the covers and the permit', () => {
     expect(twin).toContain('reject with tcp reset')
   })
 
-  it('a cover belongs to one ifindex and one name', () => {
-    const text = rules.coverText({ ifindex: 3, name: 'up0' })
-    expect(text).toContain('table netdev groundlock_3 {')
-    expect(text).toContain('type filter hook egress device "up0" priority 0; policy drop')
+  it('a cover belongs to one ifindex and one name: made anew, it drops all but under a lease of its own', () => {
+    expect(rules.coverText({ ifindex: 3, name: 'up0' }).split('\n')).toEqual([
+      'table netdev groundlock_3 {',
+      '}',
+      'delete table netdev groundlock_3',
+      'table netdev groundlock_3 {',
+      '  set leased {',
+      '    type iface_index',
+      '    flags timeout',
+      '    timeout 3s',
+      '  }',
+      '  chain egress {',
+      '    type filter hook egress device "up0" priority 0; policy drop',
+      '    oif @leased accept',
+      '  }',
+      '}',
+      '',
+    ])
   })
 
   it('a permit empties each set before it fills it: an element that is there would not be renewed', () => {
