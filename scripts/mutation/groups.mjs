@@ -51,11 +51,13 @@ export const GROUPS = {
       'test/unit/hw/permitted-once.test.ts',
       'test/unit/hw/token-fault.test.ts',
     ],
-    slow: ['test/fault/link-turn-guard.test.ts'],
+    slow: [],
     env: {},
     coverage: 'perTest',
     concurrency: 2,
     timeoutMs: 20_000,
+    /** What another user may take is tried by a program in dist/. */
+    build: 'scripts/build.mjs',
   },
   turn: {
     mutate: ['src/hw/token/link-turn.ts'],

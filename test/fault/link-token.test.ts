@@ -12,6 +12,7 @@ import {
   mkdtempSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -20,7 +21,7 @@ import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { LinkToken } from '../../src/hw/token/link-token.js'
-import { hasLock } from '../../src/hw/token/token-file.js'
+import { hasLock, isSameFile } from '../../src/hw/token/token-file.js'
 import { REPOSITORY } from '../support/groundlock.js'
 
 const HOLDER = join(REPOSITORY, 'test', 'support', 'token-holder.mjs')
@@ -50,7 +51,7 @@ describe.skipIf(process.getuid?.() !== 0)("the link token (needs root: its file 
     expect(await one.take()).toBe(true)
     expect([await one.look(), await other.look()]).toEqual(['mine', 'other'])
     expect(await other.take()).toBe(false)
-    expect([other.fault, other.fd]).toEqual([null, undefined])
+    expect([other.fault, other.fd, typeof one.fd]).toEqual([null, undefined, 'number'])
     one.free()
     one.free()
     expect(existsSync(path)).toBe(true)
@@ -171,6 +172,21 @@ describe.skipIf(process.getuid?.() !== 0)("the link token (needs root: its file 
     expect(asNobody()).toMatch(/^mine/)
   })
 
+  it('a file that the system does not let us look at is a doubt, in its words', async () => {
+    const token = new LinkToken(join(path, 'link'))
+    expect(await token.look()).toBe('doubt')
+    expect([token.fault?.code, token.fault?.found]).toEqual(['GL-TOKEN-01', 'not a directory'])
+  })
+
+  it('nothing runs on when it is taken: a program that ends then is not held up', async () => {
+    const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+    const before = timers()
+    const token = new LinkToken(path)
+    await token.take()
+    expect(timers()).toBe(before)
+    token.free()
+  })
+
   it('a flock that hangs is ended in time and leaves nothing locked', async () => {
     const token = new LinkToken(path, {
       flock: program('hung', '/usr/bin/flock "$@"; exec sleep 60'),
@@ -193,6 +209,14 @@ describe.skipIf(process.getuid?.() !== 0)("the link token (needs root: its file 
     expect(token.fault?.message).toMatch(found)
     expect(await token.look()).toBe('free')
   })
+})
+
+it('two files are the same by inode and device: each device counts its own inodes', () => {
+  const file = statSync(REPOSITORY, { bigint: true })
+  const like = (changes: object) => Object.assign(Object.create(file), changes) as typeof file
+  expect(isSameFile(file, like({}))).toBe(true)
+  expect(isSameFile(file, like({ ino: file.ino + 1n }))).toBe(false)
+  expect(isSameFile(file, like({ dev: file.dev + 1n }))).toBe(false)
 })
 
 describe('the list of locks', () => {

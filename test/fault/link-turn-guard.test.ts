@@ -44,6 +44,8 @@ describe
         `warn: there is no link token (${one.path}): nothing here keeps the uplinks shut`,
       ])
       one.turn.changed()
+      await pause(1200) // It looks for a token each second, and that there is none is no news.
+      expect(one.log).toHaveLength(1)
     })
 
     test('no token, then one that nobody trusts, then a good one: told once, and the links stay open', async (context) => {
@@ -84,8 +86,13 @@ describe
       const other = new LinkToken(join(one.dir, 'held'))
       await other.take()
       renameSync(join(one.dir, 'held'), one.path)
+      let duringClose = ''
+      one.closing = async () => {
+        duringClose = one.turn.status.token
+        return true
+      }
       await one.until(() => one.turn.status.waitingFor === HELD)
-      expect([one.did, one.turn.status.token]).toEqual([['open', 'close'], 'other'])
+      expect([one.did, one.turn.status.token, duringClose]).toEqual([['open', 'close'], 'other', 'other'])
       other.free()
       await one.untilLogged('nothing was permitted in this boot: the links open')
     })
@@ -105,6 +112,29 @@ describe
       // Healed and broken once more: told once more.
       rmSync(one.path)
       await one.until(() => one.logged('it is missing') === 2)
+    })
+
+    test('a place where no file can be is not a token that is missing: nothing opens', async (context) => {
+      const { expect } = context
+      const one = station(context, { token: false, place: 'file/token' })
+      writeFileSync(join(one.dir, 'file'), '')
+      await one.turn.start()
+      expect([one.did, one.turn.status.token, one.logged('error: GL-TOKEN-01')]).toEqual([[], 'doubt', 1])
+    })
+
+    test('a token that is taken away while it is left to the guard: told before its time is over', async (context) => {
+      const { expect } = context
+      const one = station(context)
+      const guard = await one.guard()
+      await one.turn.start()
+      await one.until(() => guard.link === 'open')
+      expect(await guard.askToGiveWay()).toBe('gave way')
+      renameSync(one.path, join(one.dir, 'aside'))
+      await one.untilLogged('it is missing')
+      renameSync(join(one.dir, 'aside'), one.path)
+      await one.until(() => one.did.length === 3)
+      const missing = `cannot trust the link token ${one.path}: it is missing`
+      expect(one.reasons).toEqual([null, LEFT, missing, LEFT, null])
     })
 
     test('a free token and nothing permitted: it is held when the links open; the guard is missed after 5 s, once', async (context) => {
@@ -161,9 +191,13 @@ describe
       const guard = await one.guard()
       await one.turn.start()
       await one.until(() => guard.station === 'present' && guard.link === 'open')
-      one.vehicle = 'armed'
-      one.turn.changed()
-      await one.until(() => guard.vehicle === 'armed')
+      // Each change is said when it is told of, and not only what is left of them at the next beat.
+      for (const vehicle of ['armed', 'lost'] as const) {
+        one.vehicle = vehicle
+        one.turn.changed()
+      }
+      await one.until(() => guard.vehicle === 'lost')
+      expect(one.heard.slice(-3)).toEqual(['open none', 'open armed', 'open lost'])
       const before = one.changes
       guard.tell('blocked', 'the switch is SHUT')
       await one.until(() => one.turn.status.door !== null)
@@ -176,6 +210,7 @@ describe
       await one.turn.halt()
       one.turn.end()
       await one.until(() => guard.station === 'absent')
+      expect(one.heard.slice(-3)).toEqual(['open lost', 'closed lost', 'gone'])
     })
 
     test('asked to give way: closed, freed, answered; not taken for 2 s, then taken back', async (context) => {
@@ -321,6 +356,7 @@ describe
       expect([one.logged('error: GL-TOKEN-02'), one.did]).toEqual([1, ['open', 'close']])
       await one.until(() => one.did.length === 3)
       expect([one.reasons, await seen(one)]).toEqual([[null, ANEW, null], 'other'])
+      expect(one.tokens).toEqual(['mine', 'doubt', 'free', 'mine'])
     })
 
     test('a token whose file is gone while it is held: told each time that it goes, and recording goes on', async (context) => {

@@ -2,7 +2,7 @@
  * The station's turn where nobody says beforehand who holds the token: in a pid namespace the kernel's list of locks is empty, and
  * only taking the token tells. The links stay closed until it is taken, whatever a look says.
  */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { LinkToken } from '../../src/hw/token/link-token.js'
@@ -48,12 +48,37 @@ function flockThat(ends: string): void {
 describe.skipIf(process.getuid?.() !== 0)(
   "a station's turn (needs root: the token's file must be root's)",
   () => {
-    test('a token that looks free and cannot be taken is tried again, and nothing is opened before', async () => {
+    test('a token that looks free and cannot be taken is tried again, after a pause, and nothing is opened before', async () => {
       flockThat('exit 1')
+      const startedMs = performance.now()
       await turn.start()
       expect([did, turn.status.waitingFor === null]).toEqual([[], false])
       await until(() => did.length > 0)
       expect([did, turn.status.token]).toEqual([['open'], 'mine'])
+      // Twice at its start, twice more after a quarter of a second each.
+      expect(performance.now() - startedMs).toBeGreaterThanOrEqual(499)
+    })
+
+    test('a token that is seen to be with another is looked at, not tried', async () => {
+      flockThat('true')
+      const other = new LinkToken(path)
+      await other.take()
+      await turn.start()
+      await new Promise((resolve) => setTimeout(resolve, 700))
+      expect([did, turn.status.token, triesSoFar()]).toEqual([[], 'other', 1])
+      other.free()
+      await until(() => did.length > 0)
+    })
+
+    test('a station that is ended while the token is being taken opens nothing', async () => {
+      flockThat('sleep 0.3')
+      const other = new LinkToken(path)
+      await other.take()
+      await turn.start()
+      other.free()
+      await until(() => triesSoFar() === 2)
+      await turn.halt()
+      expect([did, turn.status.token]).toEqual([[], 'mine'])
     })
 
     test('a flock that fails is told once, and nothing is opened before it works', async () => {
@@ -65,6 +90,10 @@ describe.skipIf(process.getuid?.() !== 0)(
     })
   },
 )
+
+function triesSoFar(): number {
+  return readFileSync(tries, 'utf8').split('\n').length - 1
+}
 
 async function until(done: () => boolean): Promise<void> {
   while (!done()) await new Promise((resolve) => setTimeout(resolve, 10))

@@ -16,20 +16,26 @@ export interface Beginning {
   token?: boolean
   /** Something was permitted in this boot. */
   permitted?: boolean
+  /** Where the token is looked for, below the folder. */
+  place?: string
 }
 
 export class StationTurn {
   readonly dir = mkdtempSync(join(tmpdir(), 'groundlock-turn-'))
-  readonly path = join(this.dir, 'token')
+  readonly path: string
   readonly guardDir = join(this.dir, 'guard')
   readonly turn: LinkTurn
   /** The guard's side of the token. */
-  readonly guardToken = new LinkToken(this.path)
+  readonly guardToken: LinkToken
   /** 'open' and 'close', in their order. */
   readonly did: string[] = []
   readonly log: string[] = []
   /** Each reason to wait since it started, once in a row; null is an open link. */
   readonly reasons: (string | null)[] = []
+  /** Each state of the token since it started, once in a row. */
+  readonly tokens: string[] = []
+  /** What the guard heard of the link and the vehicle, each once in a row; 'gone' without a connection. */
+  readonly heard: string[] = []
   changes = 0
   vehicle: VehicleWord = 'none'
   /** What closing takes and comes to. */
@@ -39,7 +45,9 @@ export class StationTurn {
   #guard: GuardServer | undefined
   readonly #listeners = new Set<() => void>()
 
-  constructor({ token = true, permitted = false }: Beginning = {}) {
+  constructor({ token = true, permitted = false, place = 'token' }: Beginning = {}) {
+    this.path = join(this.dir, place)
+    this.guardToken = new LinkToken(this.path)
     mkdirSync(this.guardDir)
     if (permitted) this.permit()
     if (token) this.writeToken()
@@ -82,7 +90,12 @@ export class StationTurn {
   async guard(verifyShut: () => Promise<boolean> = async () => true): Promise<GuardServer> {
     this.#guard = await openGuardServer({
       path: join(this.guardDir, 'guard.sock'),
-      onStation: () => this.#look(),
+      onStation: () => {
+        const said =
+          this.#guard?.station === 'present' ? `${this.#guard.link} ${this.#guard.vehicle}` : 'gone'
+        if (this.heard.at(-1) !== said) this.heard.push(said)
+        this.#look()
+      },
       verifyShut,
     })
     return this.#guard
@@ -119,9 +132,11 @@ export class StationTurn {
   }
 
   #look(): void {
-    const { waitingFor } = this.turn.status
-    if (waitingFor !== 'the station starts' && this.reasons.at(-1) !== waitingFor)
-      this.reasons.push(waitingFor)
+    const { waitingFor, token } = this.turn.status
+    if (waitingFor !== 'the station starts') {
+      if (this.reasons.at(-1) !== waitingFor) this.reasons.push(waitingFor)
+      if (this.tokens.at(-1) !== token) this.tokens.push(token)
+    }
     for (const listener of this.#listeners) listener()
   }
 }
