@@ -164,10 +164,11 @@ export class LinkTurn {
   /** Until the next look is due, or something happened. */
   async #pause(): Promise<void> {
     if (this.#request !== null) return
-    const dueMs = { unguarded: CHECK_MS, waiting: LOOK_MS, lease: LOOK_MS, open: CHECK_MS }[this.#state]
-    const leaseMs = this.#state === 'lease' ? this.#takenMs + FULL_LEASE_MS - performance.now() : dueMs
+    const leaseEndsMs = this.#takenMs + FULL_LEASE_MS - performance.now()
+    const lease = Math.max(0, Math.min(LOOK_MS, leaseEndsMs))
+    const dueMs = { unguarded: CHECK_MS, waiting: LOOK_MS, lease, open: CHECK_MS }[this.#state]
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, Math.max(0, Math.min(dueMs, leaseMs)))
+      const timer = setTimeout(resolve, dueMs)
       this.#wake = () => {
         clearTimeout(timer)
         resolve()
@@ -196,15 +197,16 @@ export class LinkTurn {
   }
 
   #meetGuard(): void {
-    this.#client = new GuardClient({
+    const client = new GuardClient({
       path: join(this.#options.guardDir, GUARD_SOCKET),
       state: () => ({ link: this.#link, vehicle: this.#options.vehicle() }),
       onGiveWay: (answer) => {
         this.#request = { answer, sinceMs: performance.now() }
         this.#wake()
       },
-      onGuard: () => this.#heardOfGuard(),
+      onGuard: () => this.#heardOf(client),
     })
+    this.#client = client
   }
 
   /** Also a link that is about to be opened is open. */
@@ -252,7 +254,7 @@ export class LinkTurn {
     this.#askedMs = Infinity
     const isShut = await this.#client.isShut(FULL_LEASE_MS)
     this.#askedMs = performance.now()
-    if (!isShut || this.#state !== 'lease' || this.#takenMs !== turnMs) return
+    if (!isShut || this.#takenMs !== turnMs) return
     this.#verified = true
     this.#wake()
   }
@@ -348,9 +350,8 @@ export class LinkTurn {
     this.#log.error(faultLines(fault))
   }
 
-  #heardOfGuard(): void {
-    const { guard, door } = this.status
-    if (guard !== 'none') this.#news.heard(guard, door, performance.now())
+  #heardOf({ guard, door }: GuardClient): void {
+    this.#news.heard(guard, door, performance.now())
     this.#options.onChange()
     this.#wake()
   }
