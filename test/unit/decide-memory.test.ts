@@ -41,7 +41,7 @@ it.each([
   ['with a vehicle that went silent', lost],
   ['without a station', alone],
   ['without a station, the token still with the guard', { ...alone, token: 'mine' as const }],
-])('it runs %s, from its first moment', (_, inputs) => {
+])('that minute runs %s, from its first moment', (_, inputs) => {
   expect(remember(stateIn('blocked'), inputs).stuckSinceMs).toBe(NOW_MS)
   const later = { ...inputs, nowMs: NOW_MS + 500 }
   expect(remember(stateIn('blocked', { stuckSinceMs: NOW_MS }), later).stuckSinceMs).toBe(NOW_MS)
