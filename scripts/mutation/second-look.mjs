@@ -1,5 +1,5 @@
 /**
- * Second look: each mutant that survived the quick tests, against all tests of its group, in a vitest of its own. The mutants are all
+ * Second look: each mutant that the quick tests did not notice for sure, against all tests of its group, in a vitest of its own. The mutants are all
  * in the sandbox's files; the environment says which of them is awake, in programs that the tests start as well.
  */
 import { spawn } from 'node:child_process'
@@ -18,13 +18,16 @@ export async function secondLook(sandbox, group, report) {
   const mutants = Object.entries(report.files).flatMap(([file, { mutants: list, source }]) =>
     list.map((mutant) => ({ ...mutant, file, source })),
   )
-  const doubtful = mutants.filter(({ status }) => !NOTICED.has(status))
+  // A test that only ran out of its time may have done so on a busy machine, without any mutant.
+  const doubtful = mutants.filter(
+    ({ status, statusReason }) => !NOTICED.has(status) || /timed out/.test(statusReason ?? ''),
+  )
   const configuration = vitestConfiguration(join(sandbox, '..'), [...group.quick, ...group.slow])
   if (doubtful.length === 0) return mutants
   if (group.build !== undefined) run(process.execPath, [group.build], { cwd: sandbox })
   if (await notices(sandbox, configuration, group, undefined))
     throw new Error('the tests fail without a mutant')
-  console.log(`${doubtful.length} survived the quick tests; the others are tried on them …`)
+  console.log(`${doubtful.length} mutants are looked at once more …`)
   const queue = [...doubtful]
   const worker = async () => {
     for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift())
