@@ -8,7 +8,7 @@
  *
  * Each mutant meets the group's quick tests. What survives them meets all tests of the group, the slow ones and those that start
  * the built program among them, in a vitest of its own: Stryker's runner takes some killed mutants for survivors
- * (stryker-js #6073, #6192), above all those with which a module does not even load.
+ * (stryker-js #6073, #6192), above all those with which a module does not even load. So does what only made a test late.
  */
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,6 +1,6 @@
 /**
- * Second look: each mutant that the quick tests did not notice for sure, against all tests of its group, in a vitest of its own. The mutants are all
- * in the sandbox's files; the environment says which of them is awake, in programs that the tests start as well.
+ * Second look: each mutant that the quick tests did not notice for sure, against all tests of its group, in a vitest of its own.
+ * The mutants are all in the sandbox's files; the environment says which of them is awake, in programs that the tests start as well.
  */
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
