@@ -30,6 +30,8 @@ if (unknown.length > 0) {
 
 const temporary = mkdtempSync(join(tmpdir(), 'groundlock-mutation-'))
 chmodSync(temporary, 0o755)
+// A test that a mutant hangs does not clean up: what it made goes with the rest.
+process.env.TMPDIR = temporary
 process.once('exit', () => rmSync(temporary, { recursive: true, force: true }))
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130))
 
