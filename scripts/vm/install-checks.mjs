@@ -12,11 +12,11 @@ local = [{ name = "lan0", mac = "02:00:00:00:00:07", subnet = "192.168.7.0/24" }
 ssh_port = 22
 `
 
-/** Every file but what the running system itself writes, with size and time of change; below /root, which is left out. */
+/** Every file but what the running system itself writes, with size and time of change; into /root, which is left out. */
 const tree = (
   name,
 ) => `find / -xdev \\( -path /var/log -o -path /var/cache -o -path /tmp -o -path /var/tmp -o -path /var/lib/systemd \\
-  -o -path /checkout -o -path /var/lib/NetworkManager -o -path /root \\) -prune -o -printf '%p %s %C@\\n' | sort >/root/${name}\n`
+  -o -path /checkout -o -path /var/lib/NetworkManager -o -path /root -o -path /dev -o -path /run \\) -prune -o -printf '%p %s %C@\\n' | sort >/root/${name}\n`
 /** Prints what is not as it was, and nothing else. */
 const CHANGED = `${tree('after')} diff /root/before /root/after`
 
