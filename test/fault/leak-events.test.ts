@@ -2,7 +2,6 @@
  * What leaves a shut door while devices come and go and rules are swept away: no IP, ARP or bridged frame ever, and no raw
  * frame of an uplink that is covered. How long a device that has just appeared can send raw frames is measured.
  */
-import { spawnSync } from 'node:child_process'
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest'
 import { Resident } from '../support/lab/resident.js'
 import { LeakLab } from '../support/leak-lab.js'
@@ -18,14 +17,6 @@ const FLUSHES = amount(20, 1000)
 const APPEARANCES = amount(3, 100)
 /** A frame as often as one program can (ms): to see how long it gets through. */
 const DENSE_MS = 0.1
-
-/** Devices that this kernel may not know; an uplink of that kind is one like any other. */
-const KINDS: readonly (readonly [row: string, command: string])[] = [
-  ['a VLAN', 'ip link add link near name vlan5 type vlan id 5'],
-  ['a bond', 'ip link add bond9 type bond'],
-  ['WireGuard', 'ip link add wg9 type wireguard'],
-  ['an ipvlan', 'ip link add link near name ipvl9 type ipvlan'],
-]
 
 /** So long a new device is tried (ms): several times what a door takes on a busy machine. */
 const WATCHED_MS = 500
@@ -56,11 +47,6 @@ describeNetwork('while the door is shut', () => {
   afterEach(() => lab.close())
 
   afterAll(() => {
-    for (const [row, command] of KINDS) {
-      const script = `ip link add near type veth peer name far && ${command}`
-      const { status, stderr } = spawnSync('unshare', ['--net', 'sh', '-c', script], { encoding: 'utf8' })
-      table.notRun(row, status === 0 ? 'no test of it yet' : `this kernel makes none (${stderr.trim()})`)
-    }
     table.print('What leaves a shut door, whatever is done to it')
     say(
       `raw frames from a device that has just appeared: ${windowFrames} in windows of ${percentiles(windowsMs)}`,

@@ -13,7 +13,7 @@ export interface Reading {
   problems: string[]
   uplinks: { ifindex: number; name: string; isUp: boolean; isCovered: boolean; isLeased: boolean }[]
   locals: { name: string; mismatch: string | null }[]
-  layers: { base: boolean; netdev: boolean; twin: boolean; linkDown: boolean }
+  layers: { base: boolean; netdev: boolean; twin: boolean; linkDown: boolean; rfkill: boolean | null }
 }
 
 /** When the order came, and when it was carried out and read back (ms of CLOCK_MONOTONIC). */

@@ -26,6 +26,9 @@ export const IP_ROWS: readonly string[] = [
 /** What raw sockets send: kept in on every uplink that is covered. */
 export const RAW_ROWS: readonly string[] = ['raw', 'raw bypass', 'raw ip', 'raw vlan', 'raw arp']
 
+/** The same for a tunnel, whose frames have no Ethernet header. */
+export const BARE_ROWS: readonly string[] = ['raw bare', 'raw bare bypass']
+
 export const ALL_ROWS: readonly string[] = [...IP_ROWS, ...RAW_ROWS]
 
 /** Rows that never wait for an answer, for sending on and on. */
@@ -91,17 +94,19 @@ export class LeakTraffic {
   /**
    * The same on an uplink that is taken up by force as often as it takes, for the door takes it down again: until `least` of
    * each row were handed to a device that was up, so that not the link alone is what keeps them in.
+   * @param dress takes it up, where that is more than one link and its addresses.
    */
   async force(
     rows: readonly string[],
     least: number,
     { number, name }: { number: number; name: string } = { number: 0, name: 'up0' },
+    dress: () => Promise<unknown> = () => this.net.dress(number, name),
   ): Promise<SentRows> {
     const all: SentRows = Object.fromEntries(rows.map((row) => [row, 0]))
     for (let round = 0; round < ROUNDS; round++) {
       const missing = rows.filter((row) => all[row]! < least && !(row === 'tcp kept' && round > 0))
       if (missing.length === 0) break
-      await this.net.dress(number, name).catch(() => undefined) // taken down while it was dressed: the next round
+      await dress().catch(() => undefined) // taken down while it was dressed: the next round
       const sent = await this.sendAll(missing, least, { device: name, via: number })
       for (const [row, count] of Object.entries(sent)) all[row] = all[row]! + count
     }
@@ -142,7 +147,7 @@ export function ipFrames({ total, marks }: Arrived): number {
 }
 
 export function rawFrames({ marks }: Pick<Arrived, 'marks'>): number {
-  return RAW_ROWS.reduce((sum, row) => sum + (marks[row] ?? 0), 0)
+  return [...RAW_ROWS, ...BARE_ROWS].reduce((sum, row) => sum + (marks[row] ?? 0), 0)
 }
 
 export function sumOf(sent: SentRows): number {

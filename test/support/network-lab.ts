@@ -20,6 +20,8 @@ export interface Arrived {
   marks: Record<string, number>
   /** By the device on which they arrived. */
   devices: Record<string, number>
+  /** Marks by that device: a frame for a VLAN arrives at its lower device and at itself, and is counted at both. */
+  marksOf: Record<string, Record<string, number>>
   /** The first few, as hex, for a person to read. */
   frames: string[]
   /** Time of the first and the last (ms of CLOCK_MONOTONIC, as performance.now() of no process: see `monotonicMs`). */
@@ -45,9 +47,9 @@ export class Capture {
     return this.#ask('forget')
   }
 
-  /** The same, once so many have arrived; what arrived at all, if they do not come within seconds. */
-  async least(count: number): Promise<Arrived> {
-    await this.#ask('await', { least: count })
+  /** The same, once so many have arrived (at `device`); what arrived at all, if they do not come within seconds. */
+  async least(count: number, device: string | null = null): Promise<Arrived> {
+    await this.#ask('await', { least: count, at: device })
     return this.take()
   }
 
@@ -109,14 +111,19 @@ export class NetworkLab {
       `link add ${name} address ${mac(number, 2)} type veth \
         peer name ${far} address ${mac(number, 1)} netns ${this.outside.pid}`,
     )
-    await this.outside.ip(`
-      link set ${far} up
-      address add 198.18.${number}.1/24 dev ${far}
-      address add 2001:db8:${number}::1/64 dev ${far} nodad
-      neighbour replace 198.18.${number}.2 lladdr ${mac(number, 2)} nud permanent dev ${far}
-      neighbour replace 2001:db8:${number}::2 lladdr ${mac(number, 2)} nud permanent dev ${far}`)
+    await this.dressFar(number, far)
     await this.dress(number, name)
     return name
+  }
+
+  /** The same for the device at the far end. */
+  async dressFar(number: number, far: string): Promise<void> {
+    await this.outside.ip(`
+      link set ${far} up
+      address replace 198.18.${number}.1/24 dev ${far}
+      address replace 2001:db8:${number}::1/64 dev ${far} nodad
+      neighbour replace 198.18.${number}.2 lladdr ${mac(number, 2)} nud permanent dev ${far}
+      neighbour replace 2001:db8:${number}::2 lladdr ${mac(number, 2)} nud permanent dev ${far}`)
   }
 
   /**
@@ -172,12 +179,16 @@ export const LOCAL_MAC = '02:00:00:00:77:01'
 
 const CLIENT_MAC = '02:00:00:00:77:02'
 
-/** A device that was set up sends a moment later; until then the kernel drops what is sent to it. Fails if it is set down. */
+/**
+ * A device that was set up sends a moment later; until then the kernel drops what is sent to it. Fails if it is set down.
+ * A tunnel without a carrier never says more than `unknown`.
+ */
 function untilUp(device: string): string {
   const MOST_TIMES = 500
   return `
+    tunnel=$(grep -xc 65534 /sys/class/net/${device}/type || true)
     for each in $(seq ${MOST_TIMES}); do
-      [ "$(cat /sys/class/net/${device}/operstate)" != up ] || exit 0
+      case $(cat /sys/class/net/${device}/operstate)$tunnel in up? | unknown1) exit 0 ;; esac
       case $(cat /sys/class/net/${device}/flags) in *[02468ace]) break ;; esac
       sleep 0.01
     done
@@ -185,7 +196,7 @@ function untilUp(device: string): string {
 }
 
 /** `end` 1 is outside, 2 the station. */
-function mac(uplink: number, end: number): string {
+export function mac(uplink: number, end: number): string {
   return `02:00:00:00:${(0x10 + uplink).toString(16)}:0${end}`
 }
 

@@ -3,7 +3,7 @@
 Runs in the place. One JSON object a line, in and out. Orders:
   {"op": "settle"}  answers with what has arrived so far, once everything that the devices counted as received is seen
   {"op": "forget"}  the same, and counts from nothing afterwards
-  {"op": "await", "least": 1}  the same, once so many have arrived, or after AWAIT_S
+  {"op": "await", "least": 1, "at": null}  the same, once so many have arrived (at that device, if one is named), or after AWAIT_S
 A mark is the text `GL:<row>:<number>;` anywhere in a frame: the test's word of what it sent.
 """
 import ctypes, glob, json, re, select, socket, struct, sys, time
@@ -13,6 +13,7 @@ SETTLE_S = 5           # a frame that a device counted and the socket does not s
 AWAIT_S = 3            # the kernel reports a group's listener, or asks who somebody is, within this
 SO_TIMESTAMPNS = 35
 PACKET_OUTGOING, SOL_PACKET, PACKET_STATISTICS, PACKET_AUXDATA = 4, 263, 6, 8
+BARE = 65534           # ARPHRD_NONE: a tunnel, whose frames have no Ethernet header
 VLAN_VALID = 1 << 4    # of an auxdata's status: the kernel took a tag off
 PROTOCOLS = {1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 58: "icmpv6", 0: "hop-by-hop", 44: "fragment"}
 MARK = re.compile(rb"GL:([a-z0-9 -]+):(\d+);")
@@ -39,12 +40,12 @@ MAX_CONNECTIONS = 256
 
 
 def received():
-    """Frames that each device but lo has received, by ifindex, as the kernel counts them."""
+    """Frames that each device but lo has received, by ifindex, as the kernel counts them. A tunnel counts its handshakes too."""
     counts = {}
     for path in glob.glob("/sys/class/net/*/"):
         try:
             index = int(open(path + "ifindex").read())
-            if index != 1:
+            if index != 1 and int(open(path + "type").read()) != BARE:
                 counts[index] = int(open(path + "statistics/rx_packets").read())
         except OSError:
             pass  # the device went away meanwhile
@@ -54,6 +55,7 @@ def received():
 class Tally:
     def __init__(self):
         self.total, self.kinds, self.marks, self.devices, self.frames = 0, {}, {}, {}, []
+        self.marks_of = {}
         self.last_ms = self.first_ms = None
 
 
@@ -70,9 +72,9 @@ def kind_of(frame):
     return {0x0806: "arp", 0x8100: "vlan", 0x88A8: "vlan"}.get(kind, "ethertype %04x" % kind)
 
 
-def take(frame, name, index, stamp_ns, is_tagged):
+def take(frame, name, index, stamp_ns, is_tagged, is_bare):
     seen[index] = seen.get(index, 0) + 1
-    kind = "vlan" if is_tagged else kind_of(frame.ljust(24, b"\0"))
+    kind = "vlan" if is_tagged else "bare" if is_bare else kind_of(frame.ljust(24, b"\0"))
     ms = (stamp_ns - (time.time_ns() - time.monotonic_ns())) / 1e6
     tally.total += 1
     tally.kinds[kind] = tally.kinds.get(kind, 0) + 1
@@ -81,6 +83,8 @@ def take(frame, name, index, stamp_ns, is_tagged):
     tally.last_ms = ms
     for mark in {m.group(1).decode() for m in MARK.finditer(frame)}:
         tally.marks[mark] = tally.marks.get(mark, 0) + 1
+        there = tally.marks_of.setdefault(name, {})
+        there[mark] = there.get(mark, 0) + 1
     if len(tally.frames) < KEPT_FRAMES:
         tally.frames.append("%s %s %s" % (name, kind, frame[:96].hex()))
 
@@ -107,7 +111,7 @@ def drain():
             index = socket.if_nametoindex(name)
         except OSError:
             index = -1
-        take(frame, name, index, stamp, is_tagged)
+        take(frame, name, index, stamp, is_tagged, address[3] == BARE)
 
 
 def settle():
@@ -130,12 +134,13 @@ def settle():
 def answer(order):
     global tally
     until = time.monotonic() + AWAIT_S
-    while tally.total < order.get("least", 0) and time.monotonic() < until:
+    at = order.get("at")
+    while (tally.devices.get(at, 0) if at else tally.total) < order.get("least", 0) and time.monotonic() < until:
         serve(select.select([raw, *listeners, *connections], [], [], 0.05)[0])
         drain()
     problem = settle()
     print(json.dumps({"problem": problem, "total": tally.total, "kinds": tally.kinds, "marks": tally.marks,
-                      "devices": tally.devices, "frames": tally.frames, "firstMs": tally.first_ms,
+                      "devices": tally.devices, "marksOf": tally.marks_of, "frames": tally.frames, "firstMs": tally.first_ms,
                       "lastMs": tally.last_ms}), flush=True)
     if order["op"] == "forget":
         tally = Tally()

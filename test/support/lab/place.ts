@@ -99,6 +99,11 @@ export class Place {
     return spawn(program, all, options)
   }
 
+  /** Moves a simulated radio out of the machine's namespace into this place; it goes back when the place ends. */
+  async adoptRadio(phy: string): Promise<void> {
+    await run('iw', ['phy', phy, 'set', 'netns', String(this.pid)], { timeout: COMMAND_MS })
+  }
+
   /** Everybody who is in it now, its holder left out. */
   processes(): number[] {
     const all = readdirSync('/proc').filter((each) => /^\d+$/.test(each))

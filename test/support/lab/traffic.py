@@ -44,11 +44,14 @@ def checksum(data):
 
 
 def ipv4_frame(order, payload, tag=b""):
+    return ethernet(order) + tag + b"\x08\x00" + ipv4_packet(order, payload)
+
+
+def ipv4_packet(order, payload):
     udp = struct.pack("!HHHH", 40000, UDP_PORT, 8 + len(payload), 0) + payload
     head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 1, 0, 64, 17, 0,
                        socket.inet_aton(v4(order, 2)), socket.inet_aton(v4(order)))
-    head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
-    return ethernet(order) + tag + b"\x08\x00" + head + udp
+    return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + udp
 
 
 def ethernet(order):
@@ -139,14 +142,14 @@ def neighbour(order, row):
 packet_sockets = {}  # kept: closing one waits for all processors, which takes longer than what is to be seen
 
 
-def packet(order, frame, bypass=False):
+def packet(order, frame, bypass=False, kind=0x88B5):
     s = packet_sockets.get(bypass)
     if s is None:
         s = packet_sockets[bypass] = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         if bypass:
             s.setsockopt(SOL_PACKET, PACKET_QDISC_BYPASS, 1)
         s.setblocking(False)
-    s.sendto(frame, (order["device"], 0x88B5))
+    s.sendto(frame, (order["device"], kind))
 
 
 def raw(order, row):
@@ -159,6 +162,15 @@ def raw_bypass(order, row):
 
 def raw_ip(order, row):
     packet(order, ipv4_frame(order, mark(row)))
+
+
+def raw_bare(order, row):
+    """For a tunnel: no Ethernet header, and what it is stands beside it."""
+    packet(order, ipv4_packet(order, mark(row)), kind=0x0800)
+
+
+def raw_bare_bypass(order, row):
+    packet(order, ipv4_packet(order, mark(row)), True, 0x0800)
 
 
 def raw_vlan(order, row):
@@ -196,6 +208,7 @@ ROWS = {
     "udp6": lambda o, r: udp(o, r, socket.AF_INET6, (v6(o), UDP_PORT)), "icmpv6": icmpv6, "multicast6": multicast6,
     "fragments6": fragments6, "tcp6 new": lambda o, r: tcp_new(o, r, socket.AF_INET6, v6(o)),
     "raw": raw, "raw bypass": raw_bypass, "raw ip": raw_ip, "raw vlan": raw_vlan, "raw arp": raw_arp,
+    "raw bare": raw_bare, "raw bare bypass": raw_bare_bypass,
 }
 
 
