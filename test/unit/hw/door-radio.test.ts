@@ -1,0 +1,74 @@
+/** Radios of uplinks, on a tree of files as the kernel shows them. On real radios: leak-wifi.test.ts. */
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { isBlocked, radiosOf, setBlocked } from '../../../src/hw/door/radio.js'
+import type { RadioPlaces } from '../../../src/hw/door/radio.js'
+import { temporaryFolder } from '../../support/temporary-folder.js'
+
+const wlan0 = { ifindex: 3, name: 'wlan0' }
+const ap0 = { ifindex: 4, name: 'ap0' }
+const wlan1 = { ifindex: 5, name: 'wlan1' }
+const eth0 = { ifindex: 2, name: 'eth0' }
+
+/** phy0 with wlan0 and ap0 is rfkill7, phy1 with wlan1 is rfkill8; eth0 has no radio. */
+function made(): RadioPlaces {
+  const sys = temporaryFolder('radio')
+  const radios = { phy0: { rfkill: 7, interfaces: [wlan0, ap0] }, phy1: { rfkill: 8, interfaces: [wlan1] } }
+  mkdirSync(join(sys, 'class/net/eth0'), { recursive: true })
+  writeFileSync(join(sys, 'class/net/eth0/ifindex'), '2\n')
+  for (const [phy, { rfkill, interfaces }] of Object.entries(radios)) {
+    mkdirSync(join(sys, `class/ieee80211/${phy}/rfkill${rfkill}`), { recursive: true })
+    mkdirSync(join(sys, `class/rfkill/rfkill${rfkill}`), { recursive: true })
+    writeFileSync(join(sys, `class/rfkill/rfkill${rfkill}/soft`), '0\n')
+    writeFileSync(join(sys, `class/rfkill/rfkill${rfkill}/hard`), '0\n')
+    for (const { name, ifindex } of interfaces) {
+      mkdirSync(join(sys, `class/net/${name}`))
+      writeFileSync(join(sys, `class/net/${name}/ifindex`), `${ifindex}\n`)
+      symlinkSync(`../../ieee80211/${phy}`, join(sys, `class/net/${name}/phy80211`))
+    }
+  }
+  const device = join(sys, 'rfkill')
+  writeFileSync(device, '')
+  return { sys, device }
+}
+
+describe('the radios of uplinks', () => {
+  it.each([
+    ['by their rfkill index', [wlan0, wlan1, eth0], [], [7, 8]],
+    ['each once', [wlan0, ap0], [], [7]],
+    ['not one that a local interface uses as well', [wlan0, wlan1], [ap0], [8]],
+    ['none of an interface without one', [eth0], [], []],
+    [
+      'none of an interface that is another here: /sys of another namespace',
+      [{ ...wlan0, ifindex: 9 }],
+      [],
+      [],
+    ],
+    ['none of a name that leads elsewhere', [{ ifindex: 3, name: '../net/wlan0' }], [], []],
+  ])('%s', (_, uplinks, locals, expected) => {
+    expect(radiosOf(uplinks, locals, made())).toEqual(expected)
+  })
+
+  it('are asked for one by one: index, radio of any type, change, soft block', () => {
+    const places = made()
+    expect(setBlocked(7, true, places)).toBe(null)
+    expect([...readFileSync(places.device)]).toEqual([7, 0, 0, 0, 0, 2, 1, 0])
+    expect(setBlocked(258, false, places)).toBe(null)
+    expect([...readFileSync(places.device)]).toEqual([2, 1, 0, 0, 0, 2, 0, 0])
+  })
+
+  it('are off by software or by a switch of their own, and on where nothing says so', () => {
+    const places = made()
+    expect(isBlocked(7, places)).toBe(false)
+    writeFileSync(join(places.sys, 'class/rfkill/rfkill7/hard'), '1\n')
+    expect(isBlocked(7, places)).toBe(true)
+    writeFileSync(join(places.sys, 'class/rfkill/rfkill8/soft'), '1\n')
+    expect(isBlocked(8, places)).toBe(true)
+    expect(isBlocked(99, places)).toBe(false)
+  })
+
+  it('that cannot be switched say why', () => {
+    expect(setBlocked(7, true, { sys: '/nowhere', device: '/nowhere/rfkill' })).toMatch(/^rfkill7: /)
+  })
+})
