@@ -186,7 +186,9 @@ export class KernelDoor implements Door {
     clearTimeout(this.#againTimer)
     await this.#tables.dropTwin()
     check()
-    for (const index of this.#radios) setBlocked(index, false)
+    // Those of links that a guard before this one took down as well: such a link was up, and so its radio was on.
+    const before = radiosOf(this.#linkDown.ours(this.#survey.links), [])
+    for (const index of new Set([...this.#radios, ...before])) setBlocked(index, false)
     this.#radios.clear()
     const lines = this.#linkDown.upLines(this.#survey.links)
     if (lines.length === 0) return
