@@ -181,15 +181,15 @@ const CLIENT_MAC = '02:00:00:00:77:02'
 
 /**
  * A device that was set up sends a moment later; until then the kernel drops what is sent to it. Fails if it is set down.
- * A tunnel without a carrier never says more than `unknown`.
+ * A tunnel or an ipvlan has a carrier from the start and never says more than `unknown`.
  */
 function untilUp(device: string): string {
   const MOST_TIMES = 500
   return `
-    tunnel=$(grep -xc 65534 /sys/class/net/${device}/type || true)
+    cd /sys/class/net/${device}
     for each in $(seq ${MOST_TIMES}); do
-      case $(cat /sys/class/net/${device}/operstate)$tunnel in up? | unknown1) exit 0 ;; esac
-      case $(cat /sys/class/net/${device}/flags) in *[02468ace]) break ;; esac
+      case $(cat operstate)$(cat carrier 2>/dev/null) in up? | unknown1) exit 0 ;; esac
+      case $(cat flags) in *[02468ace]) break ;; esac
       sleep 0.01
     done
     echo "${device} does not stay up" >&2; exit 1`

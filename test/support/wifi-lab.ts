@@ -4,6 +4,7 @@
  */
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs'
 import { basename } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Place } from './lab/place.js'
 import { mac } from './network-lab.js'
 import type { NetworkLab } from './network-lab.js'
@@ -31,6 +32,16 @@ function freeRadios(): string[] {
   }
 }
 
+/** Those of a lab before come back a moment after its namespaces have gone. */
+async function untilFree(): Promise<[string, string]> {
+  const MOST_MS = 10_000
+  for (const deadline = Date.now() + MOST_MS; Date.now() < deadline; await pause(50)) {
+    const [first, second] = freeRadios()
+    if (first !== undefined && second !== undefined) return [first, second]
+  }
+  throw new Error('the simulated radios did not come back')
+}
+
 /** Or null. No real radio is ever touched. */
 export function whyNoRadios(): string | null {
   return freeRadios().length >= 2 ? null : 'there are no simulated radios: modprobe mac80211_hwsim radios=2'
@@ -54,7 +65,7 @@ export class WifiLab {
 
   /** They go back to the machine's namespace when the lab's are gone. */
   static async make({ station, outside }: NetworkLab): Promise<WifiLab> {
-    const [first, second] = freeRadios() as [string, string]
+    const [first, second] = await untilFree()
     const near = await moved(first, station, WIFI.device, 2)
     const far = await moved(second, outside, WIFI.far, 1)
     const { number } = WIFI.where
@@ -109,6 +120,7 @@ export class WifiLab {
     await this.#near.place.shell(`
       for each in $(seq ${MOST_TIMES}); do
         ! iw dev ${WIFI.device} station dump | grep -q '^Station' || exit 0
+        case $(cat /sys/class/net/${WIFI.device}/flags) in *[02468ace]) break ;; esac
         sleep 0.02
       done
       echo "${WIFI.device} hears nobody" >&2; exit 1`)
@@ -116,16 +128,15 @@ export class WifiLab {
 }
 
 async function moved(name: string, place: Place, device: string, end: number): Promise<Radio> {
-  const [own] = readdirSync(`${RADIOS}/${name}/device/net`)
   const rfkill = readdirSync(`${RADIOS}/${name}`).find((each) => each.startsWith('rfkill'))
   const index = Number(readFileSync(`${RADIOS}/${name}/${rfkill}/index`, 'utf8'))
-  // The command looks for the phy in the machine's namespace, and moves it: so it runs there.
+  // Whatever a lab before left on it: it begins with one interface, of our name.
+  const left = readdirSync(`${RADIOS}/${name}/device/net`)
   await place.adoptRadio(name)
-  await place.ip(`
-    link set ${own} down
-    link set ${own} name ${device} address ${mac(WIFI.where.number, end)}`)
+  for (const each of left) await place.run('iw', 'dev', each, 'del')
   await place.run('rfkill', 'unblock', String(index))
-  await place.run('iw', 'dev', device, 'set', 'type', 'ibss')
+  await place.run('iw', 'phy', name, 'interface', 'add', device, 'type', 'ibss')
+  await place.ip(`link set ${device} address ${mac(WIFI.where.number, end)}`)
   return { name, index, place }
 }
 
