@@ -30,7 +30,9 @@ describe(`over Wi-Fi${why}`, () => {
   })
 
   afterEach(async () => {
-    if (none === null) await lab.close()
+    if (none !== null) return
+    await wifi.close()
+    await lab.close()
   })
 
   afterAll(() => table.print('What leaves over Wi-Fi'))

@@ -32,7 +32,7 @@ function freeRadios(): string[] {
   }
 }
 
-/** Those of a lab before come back a moment after its namespaces have gone. */
+/** Those of a lab that could not give them back come back when its namespaces have gone. */
 async function untilFree(): Promise<[string, string]> {
   const MOST_MS = 10_000
   for (const deadline = Date.now() + MOST_MS; Date.now() < deadline; await pause(50)) {
@@ -63,7 +63,6 @@ export class WifiLab {
     this.#far = far
   }
 
-  /** They go back to the machine's namespace when the lab's are gone. */
   static async make({ station, outside }: NetworkLab): Promise<WifiLab> {
     const [first, second] = await untilFree()
     const near = await moved(first, station, WIFI.device, 2)
@@ -75,6 +74,16 @@ export class WifiLab {
     const lab = new WifiLab(near, far)
     await lab.#meet()
     return lab
+  }
+
+  /**
+   * Gives the radios back. With the lab's namespaces they would come back as well, but a connection without an other end
+   * keeps a namespace for minutes.
+   */
+  async close(): Promise<void> {
+    for (const { place, name } of [this.#near, this.#far]) {
+      await place.run('iw', 'phy', name, 'set', 'netns', String(process.pid))
+    }
   }
 
   /** On, joined and with addresses, as after a permit. Errors: the radio is off, or taken away meanwhile. */
