@@ -1,10 +1,12 @@
 /** Radios of uplinks, on a tree of files as the kernel shows them. On real radios: leak-wifi.test.ts. */
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { isBlocked, radiosOf, setBlocked } from '../../../src/hw/door/radio.js'
 import type { RadioPlaces } from '../../../src/hw/door/radio.js'
 import { temporaryFolder } from '../../support/temporary-folder.js'
+
+const folder = temporaryFolder('radio')
 
 const wlan0 = { ifindex: 3, name: 'wlan0' }
 const ap0 = { ifindex: 4, name: 'ap0' }
@@ -13,7 +15,7 @@ const eth0 = { ifindex: 2, name: 'eth0' }
 
 /** phy0 with wlan0 and ap0 is rfkill7, phy1 with wlan1 is rfkill8; eth0 has no radio. */
 function made(): RadioPlaces {
-  const sys = temporaryFolder('radio')
+  const sys = mkdtempSync(join(folder, 'sys-'))
   const radios = { phy0: { rfkill: 7, interfaces: [wlan0, ap0] }, phy1: { rfkill: 8, interfaces: [wlan1] } }
   mkdirSync(join(sys, 'class/net/eth0'), { recursive: true })
   writeFileSync(join(sys, 'class/net/eth0/ifindex'), '2\n')
