@@ -16,7 +16,8 @@ const PREPARE = `
 const FILES = [
   ['nothing leaves over VLANs, bonds, macvlans, ipvlans and WireGuard', 'test/fault/leak-kinds.test.ts'],
   ['nothing leaves over Wi-Fi, and its radio is off', 'test/fault/leak-wifi.test.ts'],
-  ['nothing leaves a shut door, of any kind of traffic, whoever dies', 'test/fault/leaks.test.ts'],
+  ['nothing leaves a shut door, of any kind of traffic, whoever dies', 'test/fault/leak-contact.test.ts'],
+  ['nothing leaves a door that is opened and shut again and again', 'test/fault/leaks.test.ts'],
   ['nothing leaves while devices and rules come and go', 'test/fault/leak-events.test.ts'],
   ['the door does what it says', 'test/fault/door.test.ts test/fault/door-locals.test.ts test/unit/hw'],
 ]

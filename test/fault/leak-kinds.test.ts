@@ -4,30 +4,26 @@
  * `scripts/vm-test --only leaks` runs all of them on Debian's kernel.
  */
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { BARE_ROWS, LeakLab, RAW_ROWS } from '../support/leak-lab.js'
-import type { SentRows } from '../support/leak-lab.js'
+import { describeNetwork, whyNoNetwork } from '../support/lab/describe-network.js'
+import { LeakLab } from '../support/leak-lab.js'
 import { LeakTable } from '../support/leak-table.js'
 import type { Column } from '../support/leak-table.js'
-import { whyNoNetworkLab } from '../support/network-lab.js'
+import { BARE_ROWS, RAW_ROWS, sumOf } from '../support/leak-traffic.js'
 import type { Arrived } from '../support/network-lab.js'
 import { SOAK_TIMEOUT_MS } from '../support/soak.js'
 import { UPLINK_KINDS, whyNone } from '../support/uplink-kinds.js'
 import type { UplinkKind } from '../support/uplink-kinds.js'
-
-const reason = whyNoNetworkLab()
-const skipped = reason === null ? '' : ` (skipped: ${reason})`
 
 const FRAMES = 5
 /** A frame as often as one program can (ms). */
 const DENSE_MS = 0.1
 
 const table = new LeakTable()
-const sum = (sent: SentRows) => Object.values(sent).reduce((all, each) => all + each, 0)
 const nothing = { total: 0, frames: [] }
 
-const missing = UPLINK_KINDS.map((kind) => reason ?? whyNone(kind))
+const missing = UPLINK_KINDS.map((kind) => whyNoNetwork() ?? whyNone(kind))
 
-describe(`over a device that lies on another uplink${skipped}`, () => {
+describe('over a device that lies on another uplink', () => {
   afterAll(() => table.print('What leaves over devices that lie on another uplink'))
 
   // Never skipped: a row that did not run is said to be so.
@@ -39,90 +35,85 @@ describe(`over a device that lies on another uplink${skipped}`, () => {
     })
   })
 
-  describe.each(UPLINK_KINDS.map((kind, at) => [kind.row, kind, missing[at] ?? null] as const))(
-    '%s',
-    (_, kind, none) => {
-      const why = none === null ? '' : ` (not run: ${none})`
-      let lab: LeakLab
-
-      beforeEach(async () => {
-        if (none !== null) return
-        lab = await LeakLab.make()
-        await kind.prepare(lab.net)
-        await kind.make(lab.net)
-        await kind.dress(lab.net)
-      })
-
-      afterEach(async () => {
-        if (none === null) await lab.close()
-      })
-
-      test.skipIf(none !== null)(
-        `nothing leaves a shut door, everything a permitted one, and nothing of old at the next opening${why}`,
-        async () => {
-          await lab.open()
-          await expectCovered(lab, kind)
-          await tryAll(lab, kind, 'shut')
-
-          await opened(lab, kind)
-          for (const row of kind.rows) {
-            await lab.net.capture.take()
-            const { [row]: sent } = await lab.sendAll([row], FRAMES, where(kind))
-            const arrived = await arrivedAt(lab, kind, row, sent!)
-            table.add(rowOf(kind, row), 'permitted', sent!, arrived)
-            expect({ row, sent, arrived }).toMatchObject({
-              row,
-              arrived: expect.toSatisfy((n: number) => n > 0),
-            })
-          }
-          await lab.shut()
-          await tryAll(lab, kind, 'just shut')
-
-          await opened(lab, kind)
-          await lab.shut()
-          await lab.net.capture.take()
-          const { queued } = await lab.force(['queued'], FRAMES, named(kind), () => kind.dress(lab.net))
-          const before = await lab.net.capture.take()
-          table.add(`${kind.row}: queued`, 'just shut', queued!, before.total)
-          await opened(lab, kind)
-          await lab.untilQueuesAreEmpty()
-          const { marks } = await lab.net.capture.take()
-          expect({ queued: queued! > 0, before: before.total, after: marks['queued'] ?? 0 }).toEqual({
-            queued: true,
-            before: 0,
-            after: 0,
-          })
-          await lab.shut()
-          expect(await lab.grew()).toEqual([])
-          expect(table.leaks()).toEqual([])
-        },
-        SOAK_TIMEOUT_MS,
-      )
-
-      test.skipIf(none !== null)(
-        `one that appears while shut is covered, and sends nothing meanwhile${why}`,
-        async () => {
-          const { station, capture } = lab.net
-          await station.run('ip', 'link', 'delete', kind.device)
-          await lab.open()
-          await capture.take()
-          await lab.hammer(kind.rows, DENSE_MS, where(kind))
-          await kind.make(lab.net)
-          await kind.dress(lab.net).catch(takenDown)
-          await expectCovered(lab, kind)
-          const { tried } = await lab.rest()
-          const arrived = await capture.take()
-          // Its raw frames too: what it lies on is covered already.
-          table.add(`${kind.row}: while it appears`, 'shut', tried, arrived.total)
-          expect({ sent: tried > 0, ...arrived }).toMatchObject({ sent: true, ...nothing })
-          await tryAll(lab, kind, 'shut')
-          expect(await lab.grew()).toEqual([])
-        },
-        SOAK_TIMEOUT_MS,
-      )
-    },
-  )
+  UPLINK_KINDS.forEach((kind, at) => describeNetwork(kind.row, () => leaks(kind), {}, missing[at]))
 })
+
+function leaks(kind: UplinkKind): void {
+  let lab: LeakLab
+
+  beforeEach(async () => {
+    lab = await LeakLab.make()
+    await kind.prepare(lab.net)
+    await kind.make(lab.net)
+    await kind.dress(lab.net)
+  })
+
+  afterEach(() => lab.close())
+
+  test(
+    'nothing leaves a shut door, everything a permitted one, and nothing of old at the next opening',
+    async () => {
+      await lab.open()
+      await expectCovered(lab, kind)
+      await tryAll(lab, kind, 'shut')
+
+      await opened(lab, kind)
+      for (const row of kind.rows) {
+        await lab.net.capture.take()
+        const { [row]: sent } = await lab.sendAll([row], FRAMES, where(kind))
+        const arrived = await arrivedAt(lab, kind, row, sent!)
+        table.add(rowOf(kind, row), 'permitted', sent!, arrived)
+        expect({ row, sent, arrived }).toMatchObject({
+          row,
+          arrived: expect.toSatisfy((n: number) => n > 0),
+        })
+      }
+      await lab.shut()
+      await tryAll(lab, kind, 'just shut')
+
+      await opened(lab, kind)
+      await lab.shut()
+      await lab.net.capture.take()
+      const { queued } = await lab.force(['queued'], FRAMES, named(kind), () => kind.dress(lab.net))
+      const before = await lab.net.capture.take()
+      table.add(`${kind.row}: queued`, 'just shut', queued!, before.total)
+      await opened(lab, kind)
+      await lab.untilQueuesAreEmpty()
+      const { marks } = await lab.net.capture.take()
+      expect({ queued: queued! > 0, before: before.total, after: marks['queued'] ?? 0 }).toEqual({
+        queued: true,
+        before: 0,
+        after: 0,
+      })
+      await lab.shut()
+      expect(await lab.grew()).toEqual([])
+      expect(table.leaks()).toEqual([])
+    },
+    SOAK_TIMEOUT_MS,
+  )
+
+  test(
+    'one that appears while shut is covered, and sends nothing meanwhile',
+    async () => {
+      const { station, capture } = lab.net
+      await station.run('ip', 'link', 'delete', kind.device)
+      await lab.open()
+      await capture.take()
+      await lab.hammer(kind.rows, DENSE_MS, where(kind))
+      await kind.make(lab.net)
+      await kind.dress(lab.net).catch(takenDown)
+      await expectCovered(lab, kind)
+      const { tried } = await lab.rest()
+      const arrived = await capture.take()
+      // Its raw frames too: what it lies on is covered already.
+      table.add(`${kind.row}: while it appears`, 'shut', tried, arrived.total)
+      expect({ sent: tried > 0, ...arrived }).toMatchObject({ sent: true, ...nothing })
+      await tryAll(lab, kind, 'shut')
+      expect(await lab.grew()).toEqual([])
+    },
+    SOAK_TIMEOUT_MS,
+  )
+}
 
 /** The door took the link down while it was made ready: that is its work, and `force` takes it up again. */
 const takenDown = () => undefined
@@ -170,9 +161,9 @@ async function tryAll(lab: LeakLab, kind: UplinkKind, column: Column): Promise<v
   for (const row of kind.rows) table.add(rowOf(kind, row), column, sent[row]!, arrived.marks[row] ?? 0)
   const untried = kind.rows.filter((row) => sent[row] === 0 && row !== 'tcp kept')
   const lower = { number: kind.number, name: kind.lower }
-  const below = sum(await lab.force(RAW_ROWS, FRAMES, lower, () => kind.dress(lab.net)))
+  const below = sumOf(await lab.force(RAW_ROWS, FRAMES, lower, () => kind.dress(lab.net)))
   const arrivedBelow = await capture.take()
-  table.add(`${kind.row}: of any kind`, column, sum(sent), arrived.total)
+  table.add(`${kind.row}: of any kind`, column, sumOf(sent), arrived.total)
   table.add(`${kind.row}: raw, over what it lies on`, column, below, arrivedBelow.total)
   expect({ untried, ...arrived }).toMatchObject({ untried: [], ...nothing })
   expect({ below: below > 0, ...arrivedBelow }).toMatchObject({ below: true, ...nothing })

@@ -7,7 +7,7 @@
  *       wg9 198.18.6.2 ─ ─ ─ ─ up5  ───veth─── far5 ─ ─ ─ fwg9 198.18.6.1     encrypted between 198.18.5.2 and .1
  */
 import { spawnSync } from 'node:child_process'
-import { ALL_ROWS, BARE_ROWS, IP_ROWS } from './leak-lab.js'
+import { ALL_ROWS, BARE_ROWS, IP_ROWS } from './leak-traffic.js'
 import { mac } from './network-lab.js'
 import type { NetworkLab } from './network-lab.js'
 

@@ -15,14 +15,20 @@ const NEEDS: readonly (readonly [string, string])[] = [
   ['/usr/bin/python3 -c "import socket"', 'there is no /usr/bin/python3'],
 ]
 
-export function describeNetwork(name: string, tests: () => void, options: TestOptions = {}): void {
-  const reason = whyNone()
+/** @param reason why these cannot run here, where they need more than a network; null: nothing is missing. */
+export function describeNetwork(
+  name: string,
+  tests: () => void,
+  options: TestOptions = {},
+  reason: string | null = whyNoNetwork(),
+): void {
   const skipped = reason === null ? '' : ` (skipped: ${reason})`
   // oxlint-disable-next-line vitest/valid-describe-callback, vitest/valid-title -- options come second, as vitest 4 takes them
   describe.skipIf(reason !== null)(`${name}${skipped}`, { ...options, tags: ['network'] }, tests)
 }
 
-function whyNone(): string | null {
+/** Why no network can be made to test in; null where it can. */
+export function whyNoNetwork(): string | null {
   if (process.getuid?.() !== 0) return 'only root can make a network to test in'
   for (const [command, reason] of NEEDS) {
     if (spawnSync('unshare', ['--net', '--mount', 'sh', '-c', command]).status !== 0) return reason
