@@ -47,6 +47,9 @@ const CANARY_MS = 5000
 /** What the status shows of what happened (events). */
 const MAX_EVENTS = 20
 
+/** In the guard's state_dir. */
+const RADIOS_FILE = 'radios'
+
 export interface Guard {
   /** Shuts the door, frees the token and lets go of the lines. */
   stop(): Promise<void>
@@ -126,6 +129,7 @@ class RunningGuard implements Guard {
     const door = await openDoor({
       policy: policyOf(uplink),
       log,
+      radiosFile: join(guard.stateDir, RADIOS_FILE),
       onForeignChange: (what) => this.#note(`changed by another program: ${what}`, 'warn'),
       onDevices: () => void this.#read(),
     })

@@ -22,8 +22,17 @@ export async function brokenChecks(guest, report) {
     'cp /root/base.nft /usr/lib/groundlock/base.nft; systemctl start groundlock-lockdown; systemctl start --no-block groundlock-guard',
   )
   await guest.must('mkdir -p /var/lib/groundlock/vault && echo flight >/var/lib/groundlock/vault/kept')
+  await guest.must(
+    "ip link add up8 type veth peer name far8; ip link set up8 alias 'groundlock: down while shut'",
+  )
   const off = await guest.run('/checkout/scripts/uninstall && /checkout/scripts/uninstall')
   report.check('uninstall takes it off', off.status === 0 && off.out.includes('Nothing to do'), off.out)
+  const link = await guest.must('ip -o link show up8; cat /sys/class/net/up8/ifalias')
+  report.check(
+    'a link that it had taken down is up again',
+    /[<,]UP[,>]/.test(link) && !link.includes('groundlock'),
+    link,
+  )
   const left =
     await guest.run(`nft list tables | grep groundlock; find /usr /etc/systemd /etc/needrestart -xdev -name '*groundlock*' -not -path '/etc/systemd/system/groundlock-*.d'
     ls /var/lib/groundlock/vault/kept /etc/groundlock/groundlock.toml`)

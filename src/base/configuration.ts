@@ -60,7 +60,7 @@ export interface Configuration {
   links: LinkConfiguration[]
   switch: SwitchConfiguration
   uplink: { locals: LocalInterface[]; sshPort: number | null; relayLine: number | null }
-  guard: { runDir: string; token: string }
+  guard: { runDir: string; stateDir: string; token: string }
 }
 
 /** One mistake in the text. */
@@ -124,7 +124,11 @@ function readConfiguration(root: Table, complain: Complain): Configuration {
       sshPort: noneIfZero(read(SETTINGS.sshPort)),
       relayLine: noneIfZero(read(SETTINGS.relayLine)),
     },
-    guard: { runDir: read(SETTINGS.guardRunDir), token: read(SETTINGS.guardToken) },
+    guard: {
+      runDir: read(SETTINGS.guardRunDir),
+      stateDir: read(SETTINGS.guardStateDir),
+      token: read(SETTINGS.guardToken),
+    },
   }
 }
 

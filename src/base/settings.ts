@@ -236,6 +236,14 @@ export const SETTINGS = {
     doc: "Folder for the guard's socket and status file.",
     example: '/run/groundlock/guard',
   }),
+  guardStateDir: setting({
+    key: 'guard.state_dir',
+    schema: absolutePath,
+    fallback: '/var/lib/groundlock-guard',
+    unit: null,
+    doc: 'Folder for what the guard has to know after a reboot: which radios it switched off.',
+    example: '/var/lib/groundlock-guard',
+  }),
   guardToken: setting({
     key: 'guard.token',
     schema: absolutePath,

@@ -3,18 +3,22 @@
  * permitted; while shut nothing does, and the radio is off. Management frames of the radio itself are another matter
  * (KNOWN-ISSUES). Needs a kernel with these radios: `scripts/vm-test --only leaks` has one.
  */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest'
 import { describeNetwork, whyNoNetwork } from '../support/lab/describe-network.js'
 import { LeakLab } from '../support/leak-lab.js'
 import { LeakTable } from '../support/leak-table.js'
 import type { Column } from '../support/leak-table.js'
 import { ALL_ROWS, sumOf } from '../support/leak-traffic.js'
+import { temporaryFolder } from '../support/temporary-folder.js'
 import { WIFI, WifiLab, whyNoRadios } from '../support/wifi-lab.js'
 import { SOAK_TIMEOUT_MS } from '../support/soak.js'
 
 const none = whyNoNetwork() ?? whyNoRadios()
 
 const FRAMES = 5
+const folder = temporaryFolder('wifi')
 const table = new LeakTable()
 
 // Never skipped: a row that did not run is said to be so.
@@ -107,12 +111,16 @@ describeNetwork(
     )
 
     test(
-      'a radio that a guard before it switched off is on with a permit',
+      'a radio that a guard before it switched off is on with a permit, after a reboot as well',
       async () => {
-        await lab.open()
+        const file = join(folder, 'radios')
+        await lab.open(undefined, file)
+        await expect.poll(() => existsSync(file)).toBe(true)
         await lab.restartDriver()
+        // What a reboot leaves: systemd brings the block back, and of our marks none.
+        await lab.net.station.ip(`link set ${WIFI.device} alias ''`)
         expect(await wifi.isBlocked()).toBe(true)
-        expect((await lab.open()).layers.rfkill).toBe(true)
+        expect((await lab.open(undefined, file)).layers.rfkill).toBe(true)
         await lab.permit()
         expect(await wifi.isBlocked()).toBe(false)
       },

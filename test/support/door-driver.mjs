@@ -15,6 +15,7 @@ const tokenFd = openSync(tokenPath, 'r')
 const door = await openDoor({
   policy: JSON.parse(policy),
   log,
+  radiosFile: null,
   onForeignChange: (what) => say({ event: 'foreign', what }),
   onDevices: () => say({ event: 'devices' }),
 })

@@ -44,8 +44,8 @@ export class LeakLab extends LeakTraffic {
 
   // ── the door ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  open(policy: unknown = { locals: [], ports: [] }): Promise<Reading> {
-    return this.#order('open', { policy })
+  open(policy: unknown = { locals: [], ports: [] }, radiosFile: string | null = null): Promise<Reading> {
+    return this.#order('open', { policy, radiosFile })
   }
 
   /** Returns once the first permit is given and the uplink is up with its addresses. */

@@ -22,7 +22,11 @@ const GUARD_DEFAULTS = {
     file: '/run/groundlock/guard/switch',
   },
   uplink: { locals: [], sshPort: null, relayLine: null },
-  guard: { runDir: '/run/groundlock/guard', token: '/run/groundlock/token/link' },
+  guard: {
+    runDir: '/run/groundlock/guard',
+    stateDir: '/var/lib/groundlock-guard',
+    token: '/run/groundlock/token/link',
+  },
 }
 
 function valid(text: string): Configuration {

@@ -24,6 +24,8 @@ export interface Door {
 export interface DoorOptions {
   policy: DoorPolicy
   log: Log
+  /** Where it notes the radios that it switched off; null: nowhere. */
+  radiosFile: string | null
   /** Another program changed a table of ours; it was made again. */
   onForeignChange(what: string): void
   /** An interface came, went, or got another name. */

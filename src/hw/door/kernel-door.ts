@@ -5,6 +5,7 @@
 import { randomInt } from 'node:crypto'
 import type { Log } from '../../base/log.js'
 import { reasonOf } from '../../base/fault.js'
+import { BlockedRadios } from './blocked-radios.js'
 import { ChangeGatherer, changeText } from './changes.js'
 import type { Child, ChildOptions, Outcome } from './child.js'
 import type { Door, DoorOptions } from './door.js'
@@ -17,7 +18,7 @@ import { parseListing } from './listing.js'
 import { sortLinks } from './locals.js'
 import type { LinkFacts, Sorted } from './locals.js'
 import { overtakenFault, refusedFault, uncoveredFault } from './permit-fault.js'
-import { isBlocked, radiosOf, setBlocked } from './radio.js'
+import { isBlocked, radiosOf } from './radio.js'
 import { compare, readingOf } from './reading.js'
 import type { Comparison, DoorReading, Seen, Structures, Wrong } from './reading.js'
 import * as rules from './ruleset.js'
@@ -34,8 +35,7 @@ export class KernelDoor implements Door {
   readonly #tables: Tables
   readonly #linkDown = new LinkDown()
   readonly #changes = new ChangeGatherer()
-  /** Radios that were blocked by us. */
-  readonly #radios = new Set<number>()
+  readonly #radios: BlockedRadios
   #monitors: LineMonitor[] = []
   #structures: Structures | null = null
   #survey: Survey = NOTHING
@@ -60,6 +60,7 @@ export class KernelDoor implements Door {
   constructor(options: DoorOptions) {
     this.#options = options
     this.#log = options.log
+    this.#radios = new BlockedRadios(options.radiosFile, options.log)
     this.#tables = new Tables(options.policy, options.log, () => this.#repairSoon())
   }
 
@@ -171,12 +172,7 @@ export class KernelDoor implements Door {
     const due = isHarder ? uplinks : this.#linkDown.due(uplinks, nowMs)
     const trouble = await this.#linkDown.down(due, this.#survey.links, nowMs)
     if (trouble !== null) this.#log.warn(`a link was not taken down: ${trouble}`)
-    for (const index of this.#uplinkRadios()) {
-      if (isBlocked(index)) continue
-      const why = setBlocked(index, true)
-      if (why === null) this.#radios.add(index)
-      else this.#log.warn(`a radio was not switched off: ${why}`)
-    }
+    for (const index of this.#uplinkRadios()) this.#radios.block(index)
   }
 
   // ── what opens ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -186,10 +182,7 @@ export class KernelDoor implements Door {
     clearTimeout(this.#againTimer)
     await this.#tables.dropTwin()
     check()
-    // Those of links that a guard before this one took down as well: such a link was up, and so its radio was on.
-    const before = radiosOf(this.#linkDown.ours(this.#survey.links), [])
-    for (const index of new Set([...this.#radios, ...before])) setBlocked(index, false)
-    this.#radios.clear()
+    this.#radios.giveBack()
     const lines = this.#linkDown.upLines(this.#survey.links)
     if (lines.length === 0) return
     const input = `${lines.join('\n')}\n`

@@ -38,13 +38,10 @@ export class LinkDown {
     return batch(lines)
   }
 
-  /** Those that are ours to take up again. */
-  ours(links: readonly Link[]): Link[] {
-    return links.filter(({ alias, ifindex }) => alias === DOWN_ALIAS || this.#unmarked.has(ifindex))
-  }
-
+  /** For `ip -batch`: takes those up again that are ours. */
   upLines(links: readonly Link[]): string[] {
-    const lines = this.ours(links).map(
+    const ours = links.filter(({ alias, ifindex }) => alias === DOWN_ALIAS || this.#unmarked.has(ifindex))
+    const lines = ours.map(
       (link) => `link set dev ${linkHandle(link, links)} up${link.alias === DOWN_ALIAS ? ' alias ""' : ''}`,
     )
     this.#unmarked.clear()

@@ -13,7 +13,7 @@ export interface RadioPlaces {
   sys: string
   device: string
 }
-const PLACES: RadioPlaces = { sys: '/sys', device: '/dev/rfkill' }
+export const PLACES: RadioPlaces = { sys: '/sys', device: '/dev/rfkill' }
 
 interface Interface {
   ifindex: number
@@ -28,6 +28,11 @@ export function radiosOf(
 ): number[] {
   const spared = new Set(locals.flatMap((each) => radios(each, places)))
   return [...new Set(uplinks.flatMap((each) => radios(each, places)))].filter((index) => !spared.has(index))
+}
+
+/** Every radio of the machine, by its rfkill index. */
+export function allRadios({ sys }: RadioPlaces): number[] {
+  return entries(`${sys}/class/rfkill`).flatMap(indexOf)
 }
 
 export function isBlocked(index: number, places: RadioPlaces = PLACES): boolean {
@@ -58,10 +63,12 @@ export function setBlocked(
 /** /sys may be that of another namespace: an interface counts only where it has the same index there. */
 function radios({ ifindex, name }: Interface, { sys }: RadioPlaces): number[] {
   if (name.includes('/') || content(`${sys}/class/net/${name}/ifindex`) !== String(ifindex)) return []
-  return entries(`${sys}/class/net/${name}/phy80211`).flatMap((entry) => {
-    const index = /^rfkill(\d+)$/.exec(entry)?.[1]
-    return index === undefined ? [] : [Number(index)]
-  })
+  return entries(`${sys}/class/net/${name}/phy80211`).flatMap(indexOf)
+}
+
+function indexOf(entry: string): number[] {
+  const index = /^rfkill(\d+)$/.exec(entry)?.[1]
+  return index === undefined ? [] : [Number(index)]
 }
 
 function content(path: string): string | null {

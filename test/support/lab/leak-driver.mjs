@@ -40,9 +40,9 @@ setInterval(() => {
 }, EVERY_MS)
 
 const operations = {
-  async open({ policy }) {
+  async open({ policy, radiosFile = null }) {
     const foreign = (what) => log.info(`foreign: ${what}`)
-    door = await openDoor({ policy, log, onForeignChange: foreign, onDevices: () => undefined })
+    door = await openDoor({ policy, log, radiosFile, onForeignChange: foreign, onDevices: () => undefined })
     const reading = await door.read()
     witness.shut(reading.uplinks)
     return reading

@@ -1,9 +1,19 @@
 /** Radios of uplinks, on a tree of files as the kernel shows them. On real radios: leak-wifi.test.ts. */
-import { mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
+import { BlockedRadios } from '../../../src/hw/door/blocked-radios.js'
 import { isBlocked, radiosOf, setBlocked } from '../../../src/hw/door/radio.js'
 import type { RadioPlaces } from '../../../src/hw/door/radio.js'
+import { keptLog } from '../../support/fake-gpio.js'
 import { temporaryFolder } from '../../support/temporary-folder.js'
 
 const folder = temporaryFolder('radio')
@@ -24,6 +34,9 @@ function made(): RadioPlaces {
     mkdirSync(join(sys, `class/rfkill/rfkill${rfkill}`), { recursive: true })
     writeFileSync(join(sys, `class/rfkill/rfkill${rfkill}/soft`), '0\n')
     writeFileSync(join(sys, `class/rfkill/rfkill${rfkill}/hard`), '0\n')
+    symlinkSync(`../../ieee80211/${phy}`, join(sys, `class/rfkill/rfkill${rfkill}/device`))
+    mkdirSync(join(sys, `devices/${phy}-of-the-board`), { recursive: true })
+    symlinkSync(`../../../devices/${phy}-of-the-board`, join(sys, `class/ieee80211/${phy}/device`))
     for (const { name, ifindex } of interfaces) {
       mkdirSync(join(sys, `class/net/${name}`))
       writeFileSync(join(sys, `class/net/${name}/ifindex`), `${ifindex}\n`)
@@ -72,5 +85,66 @@ describe('the radios of uplinks', () => {
 
   it('that cannot be switched say why', () => {
     expect(setBlocked(7, true, { sys: '/nowhere', device: '/nowhere/rfkill' })).toMatch(/^rfkill7: /)
+  })
+})
+
+describe('the radios that the guard switched off', () => {
+  /** As the kernel does: what was asked for last stands in its files. */
+  function obey({ sys, device }: RadioPlaces): void {
+    const event = readFileSync(device)
+    if (event.length > 0) writeFileSync(join(sys, `class/rfkill/rfkill${event[0]}/soft`), `${event[6]}\n`)
+    writeFileSync(device, '')
+  }
+  const asked = ({ device }: RadioPlaces) => [...readFileSync(device)].filter((_, at) => [0, 6].includes(at))
+  const file = (places: RadioPlaces) => join(places.sys, 'state/radios')
+  const text = (places: RadioPlaces) => readFileSync(file(places), 'utf8')
+
+  it('are switched on again by another guard, as what they are part of, whatever their number is by then', async () => {
+    const places = made()
+    new BlockedRadios(file(places), keptLog(), places).block(7)
+    expect(asked(places)).toEqual([7, 1])
+    obey(places)
+    await vi.waitFor(() =>
+      expect(text(places)).toBe(`${realpathSync(join(places.sys, 'devices/phy0-of-the-board'))}\n`),
+    )
+    renameSync(join(places.sys, 'class/rfkill/rfkill7'), join(places.sys, 'class/rfkill/rfkill3'))
+    new BlockedRadios(file(places), keptLog(), places).giveBack()
+    expect(asked(places)).toEqual([3, 0])
+    await vi.waitFor(() => expect(text(places)).toBe(''))
+  })
+
+  it('are no others: what was off before stays off', () => {
+    const places = made()
+    writeFileSync(join(places.sys, 'class/rfkill/rfkill8/soft'), '1\n')
+    const radios = new BlockedRadios(file(places), keptLog(), places)
+    radios.block(8)
+    radios.giveBack()
+    expect(asked(places)).toEqual([])
+  })
+
+  it('one that is not plugged in now is given back when it is', async () => {
+    const places = made()
+    new BlockedRadios(file(places), keptLog(), places).block(7)
+    obey(places)
+    const [there, away] = [join(places.sys, 'class/rfkill/rfkill7'), join(places.sys, 'away')]
+    await vi.waitFor(() => text(places))
+    renameSync(there, away)
+    const radios = new BlockedRadios(file(places), keptLog(), places)
+    radios.giveBack()
+    expect(asked(places)).toEqual([])
+    renameSync(away, there)
+    radios.giveBack()
+    expect(asked(places)).toEqual([7, 0])
+  })
+
+  it('are remembered where they cannot be noted, and that is said', async () => {
+    const places = made()
+    const log = keptLog()
+    const radios = new BlockedRadios('/dev/null/radios', log, places)
+    radios.block(7)
+    obey(places)
+    await vi.waitFor(() => expect(log.lines.join()).toContain('cannot write /dev/null/radios'))
+    radios.giveBack()
+    expect(asked(places)).toEqual([7, 0])
   })
 })
