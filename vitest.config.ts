@@ -16,7 +16,7 @@ const tally: Reporter = {
     const inNetworks = tests.filter(
       (test) => test.tags.includes('network') && test.result().state !== 'skipped',
     )
-    console.log(`\nin networks of their own: ${inNetworks.length} of them`)
+    console.log(`\n${inNetworks.length} tests ran in networks of their own`)
     console.log(`${count('passed')} passed, ${failed} failed, ${count('skipped')} skipped`)
   },
 }

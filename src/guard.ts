@@ -27,7 +27,7 @@ import type { Lamp } from './hw/lamp/lamp.js'
 import { openGuardServer, removeStale } from './hw/protocol/guard-server.js'
 import type { GuardServer } from './hw/protocol/guard-server.js'
 import { GUARD_SOCKET } from './hw/protocol/messages.js'
-import { openRelay } from './hw/relay/relay.js'
+import { openRelay, powering } from './hw/relay/relay.js'
 import type { Relay } from './hw/relay/relay.js'
 import { openSwitch } from './hw/switch/switch.js'
 import type { Switch } from './hw/switch/switch.js'
@@ -56,7 +56,7 @@ export interface Guard {
 }
 
 export interface GuardOptions {
-  /** Started as it is installed: a simulated switch has to be asked for by name. */
+  /** Started as it is installed: what of its lines cannot be had is waited for, and a simulated switch is warned of. */
   isInstalledUnit: boolean
 }
 
@@ -67,6 +67,7 @@ interface Parts {
   server: GuardServer
   lamp: Lamp
   relay: Relay
+  power: (isPowered: boolean) => void
   canary: Awaited<ReturnType<typeof openCanary>>
   watch: KernelWatch
 }
@@ -144,13 +145,14 @@ class RunningGuard implements Guard {
       opened.push(() => server.close())
       const canary = await openCanary(log)
       opened.push(() => canary.close())
-      const relay = await openRelay(uplink.relayLine, switchConfiguration, { log })
+      const relay = await openRelay(uplink.relayLine, switchConfiguration, { log, ...this.#options })
       opened.push(() => relay.stop())
       this.#parts = {
         door,
         server,
         canary,
         relay,
+        power: powering(relay, log),
         watch: new KernelWatch({ door, witness: openWitness(), canary, log }),
         switch: await openSwitch(switchConfiguration, { log, onChange, ...this.#options }),
         lamp: openLamp(switchConfiguration, { log }),
@@ -335,11 +337,8 @@ class RunningGuard implements Guard {
     this.#writeStatus()
   }
 
-  /** The relay is no part of the promise: one that does not follow is told, and the kernel keeps the door. */
   #powerUplink(isPowered: boolean): void {
-    this.#parts?.relay.set(isPowered).catch((error: unknown) => {
-      this.#log.error(troubleText(error))
-    })
+    this.#parts?.power(isPowered)
   }
 
   /** Tells everybody what is news: the log, the station, the lamp, the status. */

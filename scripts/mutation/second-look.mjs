@@ -22,7 +22,7 @@ export async function secondLook(sandbox, group, report) {
   const doubtful = mutants.filter(
     ({ status, statusReason }) => !NOTICED.has(status) || /timed out/.test(statusReason ?? ''),
   )
-  const configuration = vitestConfiguration(join(sandbox, '..'), [...group.quick, ...group.slow])
+  const configuration = vitestConfiguration(join(sandbox, '..'), 'all', [...group.quick, ...group.slow])
   if (doubtful.length === 0) return mutants
   if (group.build !== undefined) run(process.execPath, [group.build], { cwd: sandbox })
   if (await notices(sandbox, configuration, group, undefined))
@@ -45,10 +45,17 @@ async function notices(sandbox, configuration, group, id) {
   const child = spawn(
     process.execPath,
     [vitest, 'run', '--config', configuration, '--bail', '1', '--reporter', 'dot', '--maxWorkers', '1'],
-    { cwd: sandbox, env, stdio: 'ignore', timeout: AT_MOST_MS, killSignal: 'SIGKILL' },
+    { cwd: sandbox, env, stdio: 'ignore', detached: true },
   )
+  // With all that it started: a mutant that loops hears no parent go.
+  const end = () => child.pid !== undefined && process.kill(-child.pid, 'SIGKILL')
+  const timer = setTimeout(end, AT_MOST_MS)
+  process.once('exit', end)
   return new Promise((resolve, reject) => {
     child.once('error', reject)
     child.once('exit', (code) => resolve(code !== 0))
+  }).finally(() => {
+    clearTimeout(timer)
+    process.off('exit', end)
   })
 }

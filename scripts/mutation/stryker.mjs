@@ -33,7 +33,7 @@ export async function runStryker(folder, group) {
       mutate: group.mutate,
       testRunner: 'vitest',
       plugins: [join(tools, 'node_modules/@stryker-mutator/vitest-runner/dist/src/index.js')],
-      vitest: { configFile: vitestConfiguration(folder, group.quick), related: false },
+      vitest: { configFile: vitestConfiguration(folder, 'quick', group.quick), related: false },
       coverageAnalysis: group.coverage,
       concurrency: group.concurrency,
       timeoutMS: group.timeoutMs,
@@ -52,8 +52,8 @@ export async function runStryker(folder, group) {
 }
 
 /** A configuration of vitest for these tests alone, which Stryker's threads and a vitest of its own understand. */
-export function vitestConfiguration(folder, tests) {
-  const path = join(folder, `vitest-${tests.length}.config.mjs`)
+export function vitestConfiguration(folder, name, tests) {
+  const path = join(folder, `vitest-${name}.config.mjs`)
   const test = {
     environment: 'node',
     include: tests,

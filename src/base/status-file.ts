@@ -29,7 +29,7 @@ export class StatusFile {
     })
   }
 
-  /** At a stop: a file that stays behind is one of a program that crashed. */
+  /** Where nothing that it last said holds after a stop. */
   remove(): void {
     this.#try('remove', () => rmSync(this.#path, { force: true }))
   }

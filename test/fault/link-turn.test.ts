@@ -71,13 +71,18 @@ describe.skipIf(process.getuid?.() !== 0)(
     })
 
     test('a station that is ended while the token is being taken opens nothing', async () => {
-      flockThat('sleep 0.3')
+      const goOn = join(dir, 'go-on')
+      writeFileSync(goOn, '')
+      flockThat(`while [ ! -e '${goOn}' ]; do sleep 0.01; done`)
       const other = new LinkToken(path)
       await other.take()
       await turn.start()
+      rmSync(goOn)
       other.free()
       await until(() => triesSoFar() === 2)
-      await turn.halt()
+      const halted = turn.halt()
+      writeFileSync(goOn, '')
+      await halted
       expect([did, turn.status.token]).toEqual([[], 'mine'])
     })
 

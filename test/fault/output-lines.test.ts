@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { openLamp } from '../../src/hw/lamp/lamp.js'
-import { openRelay } from '../../src/hw/relay/relay.js'
+import { openRelay, powering } from '../../src/hw/relay/relay.js'
 import { SWITCH, fakeGpio, keptLog, type FakeGpio } from '../support/fake-gpio.js'
 import { REPOSITORY } from '../support/groundlock.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
@@ -50,7 +50,7 @@ describe.each([1, 2] as const)('libgpiod %d', (major) => {
   })
 
   it('the relay is released first, follows, and is released at the end', async () => {
-    const relay = await openRelay(RELAY, SWITCH, { log: keptLog() })
+    const relay = await openRelay(RELAY, SWITCH, { log: keptLog(), isInstalledUnit: false })
     expect(gpio.driven(RELAY)).toBe('0')
     await relay.set(true)
     await vi.waitUntil(() => gpio.driven(RELAY) === '1', SOON)
@@ -62,7 +62,7 @@ describe.each([1, 2] as const)('libgpiod %d', (major) => {
   })
 
   it('a relay that is energised again and again is not let go in between', async () => {
-    const relay = await openRelay(RELAY, SWITCH, { log: keptLog() })
+    const relay = await openRelay(RELAY, SWITCH, { log: keptLog(), isInstalledUnit: false })
     await relay.set(true)
     await vi.waitUntil(() => gpio.driven(RELAY) === '1', SOON)
     const before = gpio.calls('gpioset').length
@@ -79,7 +79,7 @@ describe.each([1, 2] as const)('libgpiod %d', (major) => {
 
   it('a relay whose holder was killed is energised by the next word', async () => {
     const log = keptLog()
-    const relay = await openRelay(RELAY, SWITCH, { log })
+    const relay = await openRelay(RELAY, SWITCH, { log, isInstalledUnit: false })
     await relay.set(true)
     await vi.waitUntil(() => gpio.driven(RELAY) === '1', SOON)
     endHolder()
@@ -107,7 +107,9 @@ describe.each([1, 2] as const)('libgpiod %d', (major) => {
   it('a line that cannot be driven: the relay is a fault, the lamp a line in the log', async () => {
     const log = keptLog()
     gpio.flag('hang.gpioset', true)
-    await expect(openRelay(RELAY, SWITCH, { log })).rejects.toMatchObject({ code: 'GL-RELAY-02' })
+    await expect(openRelay(RELAY, SWITCH, { log, isInstalledUnit: false })).rejects.toMatchObject({
+      code: 'GL-RELAY-02',
+    })
     gpio.flag('hang.gpioset', false)
     const lamp = openLamp({ ...SWITCH, chip: 'pinctrl-elsewhere' }, { log })
     lamp.show('shut')
@@ -129,14 +131,24 @@ describe('no line', () => {
   })
 
   it('relay_line = 0: a relay that does nothing', async () => {
-    const relay = await openRelay(null, SWITCH, { log: keptLog() })
+    const relay = await openRelay(null, SWITCH, { log: keptLog(), isInstalledUnit: false })
     await expect(relay.set(true)).resolves.toBeUndefined()
     await relay.stop()
   })
 
-  it('without the tools there is no relay', async () => {
+  it('without the tools there is no relay, which does not keep an installed guard from guarding', async () => {
     gpio = fakeGpio(join(folder, String(count++)), 2)
     rmSync(join(gpio.folder, 'bin', 'gpiodetect'))
-    await expect(openRelay(RELAY, SWITCH, { log: keptLog() })).rejects.toMatchObject({ code: 'GL-SWITCH-02' })
+    const log = keptLog()
+    await expect(openRelay(RELAY, SWITCH, { log, isInstalledUnit: false })).rejects.toMatchObject({
+      code: 'GL-SWITCH-02',
+    })
+    const relay = await openRelay(RELAY, SWITCH, { log, isInstalledUnit: true })
+    expect(log.lines.join()).toMatch(/guarding without a relay: [^]*GL-SWITCH-02/)
+    const power = powering(relay, log)
+    for (const isPowered of [true, false, true]) power(isPowered)
+    await relay.set(false).catch(() => undefined)
+    expect(log.lines).toHaveLength(2)
+    await relay.stop()
   })
 })

@@ -15,7 +15,7 @@ const PACE_MS = (2 * BOUNCE_WINDOW_MS) / MAX_MOVEMENTS + 50
 const AT_REST_MS = 2000
 
 /** A contact that was turned to SHUT: when, and when the door was seen to have shut (ms of the monotonic clock). */
-export interface Turn {
+interface Turn {
   contactMs: number
   shutMs: number
 }

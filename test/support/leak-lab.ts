@@ -17,7 +17,7 @@ export interface Reading {
 }
 
 /** When the order came, and when it was carried out and read back (ms of CLOCK_MONOTONIC). */
-export interface Span {
+interface Span {
   fromMs: number
   toMs: number
 }

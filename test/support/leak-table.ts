@@ -18,7 +18,6 @@ interface Cell {
 
 export class LeakTable {
   readonly #rows = new Map<string, Map<Column, Cell>>()
-  readonly #notRun: [row: string, reason: string][] = []
 
   /** `rows` stand in this order; others come behind them. */
   constructor(rows: readonly string[] = []) {
@@ -29,10 +28,6 @@ export class LeakTable {
     const cells = this.#rows.get(row) ?? new Map<Column, Cell>()
     const cell = cells.get(column) ?? { sent: 0, arrived: 0 }
     this.#rows.set(row, cells.set(column, { sent: cell.sent + sent, arrived: cell.arrived + arrived }))
-  }
-
-  notRun(row: string, reason: string): void {
-    this.#notRun.push([row, reason])
   }
 
   /** Rows that leaked: anything that arrived in a state in which nothing may. */
@@ -55,8 +50,12 @@ export class LeakTable {
     const text = (cell: Cell | undefined) => (cell === undefined ? '-' : `${cell.sent} / ${cell.arrived}`)
     const rows = [...this.#rows].map(([row, cells]) => [row, ...COLUMNS.map((each) => text(cells.get(each)))])
     sayTable(`${title}: sent / arrived, - where it was not tried`, ['', ...COLUMNS], rows)
-    for (const [row, reason] of this.#notRun) say(`${row}: not run, ${reason}`)
   }
+}
+
+/** A row that this machine cannot make is not silently left out of its table. */
+export function sayIfNotRun(row: string, reason: string | null): void {
+  if (reason !== null) say(`${row}: not run, ${reason}`)
 }
 
 /** Percentiles of measured times, for a line to print. */

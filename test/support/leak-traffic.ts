@@ -56,11 +56,14 @@ const NOT_SENT: readonly string[] = [
   'ECONNRESET',
 ]
 
+/** Who is where, and who listens: sent by the kernel itself. */
+const BY_THE_KERNEL: readonly string[] = ['arp', 'igmp']
+
 /** How often a link is taken up by force for rows that did not get through to it (count): the door takes it down again. */
 const ROUNDS = 8
 
 /** What was handed to a device that was up, by row. */
-export type SentRows = Record<string, number>
+type SentRows = Record<string, number>
 
 export class LeakTraffic {
   readonly net: NetworkLab
@@ -113,6 +116,26 @@ export class LeakTraffic {
     return all
   }
 
+  /**
+   * Each row by itself, and waits for what arrives at `far` (any device, where it is not named): `onRow` is told. Of what the
+   * kernel sends when it likes one frame is enough. What bears no mark of its row counts as all that arrived.
+   */
+  async eachRow(
+    rows: readonly string[],
+    count: number,
+    onRow: (row: string, sent: number, arrived: number) => void,
+    { far, ...where }: { far?: string; device?: string; via?: number } = {},
+  ): Promise<void> {
+    for (const row of rows) {
+      await this.net.capture.take()
+      const { [row]: sent } = await this.sendAll([row], count, where)
+      const awaited = BY_THE_KERNEL.includes(row) ? 1 : sent!
+      const { total, marks, marksOf, devices } = await this.net.capture.least(awaited, far)
+      const [ofRow, all] = far === undefined ? [marks[row], total] : [marksOf[far]?.[row], devices[far]]
+      onRow(row, sent!, ofRow ?? all ?? 0)
+    }
+  }
+
   /** Sends on and on from now, one row after the other. */
   async hammer(rows: readonly string[], everyMs: number, more: Record<string, unknown> = {}): Promise<void> {
     await this.ask({ op: 'hammer', rows, everyMs, ...more })
@@ -137,7 +160,7 @@ export class LeakTraffic {
   }
 }
 
-export function handedOver({ tried, errors }: Sent): number {
+function handedOver({ tried, errors }: Sent): number {
   return tried - NOT_SENT.reduce((sum, name) => sum + (errors[name] ?? 0), 0)
 }
 

@@ -3,7 +3,7 @@
  * uplinks like any other; not every kernel makes them.
  *
  *     station                                     outside
- *       vlan5, bond9, ipvl9 ── upN  ───veth─── farN  (── fvlan5)
+ *       vlan5, bond9, mv9, ipvl3, ipvl4 ── upN  ───veth─── farN  (── fvlan5)
  *       wg9 198.18.6.2 ─ ─ ─ ─ up5  ───veth─── far5 ─ ─ ─ fwg9 198.18.6.1     encrypted between 198.18.5.2 and .1
  */
 import { spawnSync } from 'node:child_process'
@@ -104,6 +104,16 @@ const macvlan: UplinkKind = {
   dress: (net) => dressBoth(net, macvlan),
 }
 
+/** In layer 3 an ipvlan looks up the way once more, over what it lies on. */
+function wayOver(lower: string, number: number): string {
+  const far = `lladdr ${mac(number, 1)} nud permanent dev ${lower}`
+  return `
+    route replace 198.18.${number}.0/24 dev ${lower} metric 9
+    neighbour replace 198.18.${number}.1 ${far}
+    -6 route replace 2001:db8:${number}::/64 dev ${lower} metric 999
+    neighbour replace 2001:db8:${number}::1 ${far}`
+}
+
 function ipvlan(mode: 'l2' | 'l3', number: number): UplinkKind {
   const [device, lower] = [`ipvl${number}`, `up${number}`]
   const kind: UplinkKind = {
@@ -118,7 +128,10 @@ function ipvlan(mode: 'l2' | 'l3', number: number): UplinkKind {
     prepare: (net) => bareUplink(net, number),
     make: async (net) =>
       void (await net.station.ip(`link add link ${lower} name ${device} type ipvlan mode ${mode}`)),
-    dress: (net) => dressBoth(net, kind),
+    async dress(net) {
+      await dressBoth(net, kind)
+      if (mode === 'l3') await net.station.ip(wayOver(lower, number))
+    },
   }
   return kind
 }

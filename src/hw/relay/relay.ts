@@ -3,7 +3,7 @@
  * when this process dies. It is no part of the lease: a process that hangs keeps it until its watchdog ends it.
  */
 import type { SwitchConfiguration } from '../../base/configuration.js'
-import { Fault, faultLines } from '../../base/fault.js'
+import { Fault, faultLines, troubleText } from '../../base/fault.js'
 import type { Log } from '../../base/log.js'
 import { openOutputLine, type Level, type OutputLine } from '../gpio/output-line.js'
 
@@ -22,16 +22,40 @@ const NO_RELAY: Relay = { set: () => Promise.resolve(), stop: () => Promise.reso
 /**
  * Opens the relay, released. Without a line, or with a simulated switch, there is none and `set` does nothing.
  * Errors: `Fault` GL-RELAY-01: through sysfs a line keeps its level when the process dies; GL-SWITCH-02, -03: no way to the line.
+ * For an installed unit these are told, and each `set` tries again: a relay is no reason not to guard.
  */
 export async function openRelay(
   line: number | null,
   configuration: Pick<SwitchConfiguration, 'backend' | 'chip'>,
-  { log }: { log: Log },
+  { log, isInstalledUnit }: { log: Log; isInstalledUnit: boolean },
 ): Promise<Relay> {
   if (line === null || configuration.backend === 'simulated') return NO_RELAY
   const relay = new DrivenRelay(line, configuration, log)
-  await relay.set(false)
+  try {
+    await relay.set(false)
+  } catch (error) {
+    if (!(error instanceof Fault && isInstalledUnit)) throw error
+    log.error(`guarding without a relay: ${faultLines(error)}`)
+  }
   return relay
+}
+
+/**
+ * Powers the uplink and its end, for whoever does not wait for it: the relay is no part of the promise, for the kernel keeps the
+ * door. What fails is told once, until it works or fails otherwise.
+ */
+export function powering(relay: Relay, log: Log): (isPowered: boolean) => void {
+  let told = ''
+  const tell = (trouble: string) => {
+    if (trouble !== '' && trouble !== told) log.error(trouble)
+    told = trouble
+  }
+  return (isPowered) => {
+    relay.set(isPowered).then(
+      () => tell(''),
+      (error: unknown) => tell(troubleText(error)),
+    )
+  }
 }
 
 class DrivenRelay implements Relay {

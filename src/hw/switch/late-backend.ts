@@ -18,11 +18,11 @@ export function openLate(
   let isStopped = false
   let timer: NodeJS.Timeout
   let trying: Promise<void> = Promise.resolve()
-  let found = ''
+  let told = ''
 
   const wait = (why: Fault) => {
-    if (found !== why.found) log.error(`guarding without a switch: ${troubleText(why)}`)
-    found = why.found
+    if (told !== why.found) log.error(`guarding without a switch: ${troubleText(why)}`)
+    told = why.found
     listener.trouble(`${why.code}, ${why.found}`)
     timer = setTimeout(() => {
       trying = attempt()
@@ -31,12 +31,11 @@ export function openLate(
   const attempt = async () => {
     try {
       backend = await open()
+      if (!isStopped) log.info(`the switch is read by ${backend.name}`)
     } catch (error) {
       if (!(error instanceof Fault)) throw error
       if (!isStopped) wait(error)
-      return
     }
-    log.info(`the switch is read by ${backend.name}`)
   }
   wait(fault)
   return {

@@ -25,7 +25,6 @@ export async function openSimulated(
   { file }: SwitchConfiguration,
   { log, listener, isInstalledUnit }: BackendOptions & { isInstalledUnit: boolean },
 ): Promise<Backend> {
-  if (isInstalledUnit) log.warn(`the switch is SIMULATED: whoever writes ${file} opens the door`)
   const state = { isStopped: false, askCount: 0 }
   let timer: NodeJS.Timeout | undefined
   let reading: Promise<void> | undefined
@@ -47,6 +46,7 @@ export async function openSimulated(
     reading ??= read()
   }
   const watcher = watchFolder(file, readSoon)
+  if (isInstalledUnit) log.warn(`the switch is SIMULATED: whoever writes ${file} opens the door`)
   readSoon()
   await reading
   return {

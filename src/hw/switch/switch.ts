@@ -125,7 +125,7 @@ const OPEN: Record<
 
 /** The first that can be had; if none, one fault with the reason of each. */
 async function openAny(configuration: SwitchConfiguration, options: BackendOptions): Promise<Backend> {
-  const reasons: string[] = []
+  const reasons: { name: string; error: Fault }[] = []
   for (const [name, open] of [
     ['chardev', openChardev],
     ['sysfs', openSysfs],
@@ -134,15 +134,18 @@ async function openAny(configuration: SwitchConfiguration, options: BackendOptio
       return await open(configuration, options)
     } catch (error) {
       if (!(error instanceof Fault)) throw error
-      reasons.push(`${name}: ${error.found}. ${error.hint}`)
+      reasons.push({ name, error })
     }
   }
   throw new Fault({
     code: 'GL-SWITCH-01',
     op: 'read',
     subject: 'the switch',
-    found: 'no way to its GPIO lines was found',
-    hint: [...reasons, 'Without a board: `backend = "simulated"` in [switch], and a file.'].join('\n'),
+    found: `no way to its GPIO lines was found (${reasons.map(({ name, error }) => `${name}: ${error.found}`).join('; ')})`,
+    hint: [
+      ...reasons.map(({ name, error }) => `${name}: ${error.hint}`),
+      'Without a board: `backend = "simulated"` in [switch], and a file.',
+    ].join('\n'),
     recovery: 'user',
   })
 }

@@ -16,10 +16,10 @@ export async function openSysfs(
 ): Promise<Backend> {
   const offsets = linesOf(configuration)
   const sysfs = await findSysfs(configuration.chip, offsets, place)
+  const lines = openAll(offsets, (offset) => sysfs.open(offset, 'in', 'both'))
   log.warn(
     `the switch is read through sysfs, which sets no pull-up: config.txt needs gpio=${offsets.join(',')}=ip,pu`,
   )
-  const lines = openAll(offsets, (offset) => sysfs.open(offset, 'in', 'both'))
   const read = () => {
     try {
       const [permit, shut] = lines.map((line) => circuitOf(line.readSync()))
