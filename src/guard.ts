@@ -131,7 +131,7 @@ class RunningGuard implements Guard {
       policy: policyOf(uplink),
       log,
       radiosFile: join(guard.stateDir, RADIOS_FILE),
-      onForeignChange: (what) => this.#note(`changed by another program: ${what}`, 'warn'),
+      onForeignChange: (what) => this.#note(`changed by another program, and made again: ${what}`, 'warn'),
       onDevices: () => void this.#read(),
     })
     const opened: (() => unknown)[] = [() => door.close()]
@@ -182,7 +182,7 @@ class RunningGuard implements Guard {
     const parts = this.#parts
     for (const timer of this.#timers) clearInterval(timer)
     if (parts === undefined) return
-    // The kernel waits for no relay: its line may take seconds, and systemd ends all of this after 5.
+    // The kernel waits for no relay, whose line may take seconds.
     this.#shuttings++
     const shutting = parts.door.shut()
     this.#powerUplink(false)

@@ -23,6 +23,8 @@ const AT_MOST_MS = 20_000
 /** A test that starts guards, on a busy machine (ms). */
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
+const PLUG_IN = 'ip link add up0 type veth peer name far0; ip link set up0 up; ip link set far0 up'
+
 describeNetwork('groundlock guard', () => {
   let place: Place
   let dir: string
@@ -30,7 +32,7 @@ describeNetwork('groundlock guard', () => {
 
   beforeAll(async () => {
     place = await Place.make('guard')
-    await place.shell('ip link add up0 type veth peer name far0; ip link set up0 up; ip link set far0 up')
+    await place.shell(PLUG_IN)
   })
   afterAll(() => place.close())
 
@@ -92,6 +94,16 @@ ${more}`,
     child.stderr!.setEncoding('utf8').on('data', (text: string) => (log += text))
     started.push(child)
     return { child, said: () => log }
+  }
+
+  /** A station whose link is closed, and which gives way at once. */
+  function standIn(): GuardClient {
+    return new GuardClient({
+      path: join(dir, 'guard', 'guard.sock'),
+      state: () => ({ link: 'closed', vehicle: 'none' }),
+      onGiveWay: (answer) => answer('gave way'),
+      onGuard: () => undefined,
+    })
   }
 
   async function until(what: string, isSo: () => boolean): Promise<void> {
@@ -187,12 +199,7 @@ ${more}`,
   test('SIGTERM while permitted: nothing is permitted any more, links are down, the token is free', async () => {
     const { child, said } = start()
     await until('it is shut', () => status()?.phase === 'blocked')
-    const station = new GuardClient({
-      path: join(dir, 'guard', 'guard.sock'),
-      state: () => ({ link: 'closed', vehicle: 'none' }),
-      onGiveWay: (answer) => answer('gave way'),
-      onGuard: () => undefined,
-    })
+    const station = standIn()
     try {
       await until('it knows the station', () => status()?.station.state === 'present')
       flip('permit')
@@ -210,6 +217,41 @@ ${more}`,
     expect(await place.run('nft', 'list', 'table', 'inet', 'groundlock')).toContain('policy drop')
     expect(await place.run('ip', '-brief', 'link', 'show', 'up0')).not.toMatch(/\bUP\b.*<.*\bUP\b/)
     expect(spawnSync('flock', ['-n', join(dir, 'token', 'link'), 'true']).status).toBe(0)
+  })
+
+  test('a permit with no uplink plugged in waits for one, and outlives its being pulled', async () => {
+    await place.run('ip', 'link', 'delete', 'up0')
+    start()
+    await until('it is shut', () => status()?.phase === 'blocked')
+    const station = standIn()
+    const lasts = (seconds: number): boolean =>
+      status()?.door === 'permitted' && status()!.nowUs - status()!.sinceUs > seconds * 1e6
+    const isLeased = (): boolean => status()?.reading?.uplinks.some((each) => each.isLeased) === true
+    try {
+      await until('it knows the station', () => status()?.station.state === 'present')
+      flip('permit')
+      await until('it permits for longer than a permit may lapse', () => lasts(4))
+      expect(status()?.reading).toMatchObject({ kernel: 'leased', uplinks: [] })
+      for (let times = 0; times < 2; times++) {
+        await place.shell(PLUG_IN)
+        await until('what is plugged in has a lease', isLeased)
+        if (times === 0) await place.run('ip', 'link', 'delete', 'up0')
+      }
+      expect(status()?.door).toBe('permitted')
+      flip('shut')
+      await until('it is shut again', () => status()?.phase === 'blocked')
+      expect(status()?.reading?.kernel).toBe('shut')
+      expect(isLeased()).toBe(false)
+    } finally {
+      station.stop()
+    }
+  })
+
+  test('a guard whose folder is missing says which', () => {
+    rmSync(join(dir, 'guard'), { recursive: true })
+    const { code, stderr } = run(['--config', configuration()])
+    expect(stderr).toContain(`there is no folder ${join(dir, 'guard')}`)
+    expect(code).not.toBe(EXIT_CODE.ok)
   })
 
   test('installed, it takes no simulated switch that was not asked for by name, and guards without one', async () => {

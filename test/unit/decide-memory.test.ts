@@ -95,5 +95,5 @@ it('a token is kept while the kernel was not read since it was told something', 
 
 it('a fault with a kernel that was not read since is not cleared', () => {
   const state = stateIn('fault', { changedMs: NOW_MS - 5, shutSinceMs: NOW_MS - 5000 })
-  expect(decide(state, calmInputs())).toMatchObject({ row: 'fault: not shut' })
+  expect(decide(state, calmInputs())).toMatchObject({ row: 'fault: is being shut' })
 })

@@ -13,12 +13,20 @@ it.each<[string, Partial<GuardInputs>, number]>([
   ['eth0 has a lease of a minute', { kernel: 'leased', kernelProblem: 'eth0 has a lease of a minute' }, 3000],
   ['differs', { kernel: 'differs' }, 3000],
   ['chain input has a rule more', { kernel: 'differs', kernelProblem: 'chain input has a rule more' }, 3000],
-  ['not read yet', { kernelAtMs: NOW_MS - 4000, kernelProblem: 'of before' }, 3000],
   ['no reading for 5 s', { kernelAtMs: NOW_MS - 9000, kernelProblem: 'of before' }, 8000],
 ])('of a kernel that is not shut it says: %s', (kernel, inputs, changedAgoMs) => {
   expect(reasonIn('fault', inputs, { changedMs: NOW_MS - changedAgoMs })).toBe(
     `what led here (the kernel does not read as shut: ${kernel})`,
   )
+})
+
+it('while a fault is being shut it says no more than what led here', () => {
+  expect(reasonIn('fault', { kernelAtMs: NOW_MS - 4000 }, { changedMs: NOW_MS - 3000 })).toBe('what led here')
+})
+
+it('in a fault a switch in doubt says what is wrong with it now', () => {
+  const inputs = { position: 'doubt', switchReason: 'no file /run/switch' } as const
+  expect(reasonIn('fault', inputs)).toBe('the switch cannot be read: no file /run/switch')
 })
 
 it('what led to a fault and is still so is said once', () => {

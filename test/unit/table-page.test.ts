@@ -24,7 +24,7 @@ it('on a terminal each row has four lines: name, conditions, what is done, what 
   expect(lines).toHaveLength(4 * TABLE.length)
   expect(lines.slice(0, 4)).toEqual([
     ' 1  fault: not shut  (fault)',
-    '    when  kernel leased or differs or unread or overdue',
+    '    when  kernel leased or differs or overdue',
     '    then  fault: shut harder',
     '    says  {why} (the kernel does not read as shut: {kernel})',
   ])

@@ -39,9 +39,17 @@ export const TABLE: readonly Row[] = [
   {
     name: 'fault: not shut',
     in: ['fault'],
-    when: { kernel: ['leased', 'differs', 'unread', 'overdue'] },
+    when: { kernel: ['leased', 'differs', 'overdue'] },
     next: 'fault',
     reason: '{why} (the kernel does not read as shut: {kernel})',
+    effects: ['shut harder'],
+  },
+  {
+    name: 'fault: is being shut',
+    in: ['fault'],
+    when: { kernel: ['unread'] },
+    next: 'fault',
+    reason: '{why}',
     effects: ['shut harder'],
   },
   {
@@ -59,6 +67,14 @@ export const TABLE: readonly Row[] = [
     next: 'fault',
     reason: '{why} (the link token is not its file: systemd-tmpfiles --create, then restart the station)',
     effects: [],
+  },
+  {
+    name: 'fault: switch in doubt',
+    in: ['fault'],
+    when: { position: ['doubt'] },
+    next: 'fault',
+    reason: 'the switch cannot be read: {switch}',
+    effects: ['free token'],
   },
   {
     name: 'fault: cleared',

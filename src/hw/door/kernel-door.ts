@@ -42,6 +42,8 @@ export class KernelDoor implements Door {
   #sorted: Sorted = { locals: [], verified: [], uplinks: [] }
   #surveyTrouble: string | null = null
   #isShut = true
+  /** Uplinks (ifindex) that have a lease as far as we know: of the last permit, and not taken back by us. */
+  #permitted: ReadonlySet<number> = new Set()
   /** Grows with each shutting: what was begun before it must not open any more. */
   #epoch = 0
   /** Number of the opening that is on: at random, as connections outlive a guard. */
@@ -127,14 +129,17 @@ export class KernelDoor implements Door {
       if (bare.length > 0) throw uncoveredFault(bare.map(({ name }) => name))
       if (this.#isShut) {
         this.#isShut = false
+        this.#permitted = new Set()
         this.#opening = randomInt(1, 2 ** 32)
         await this.#lift(check)
       }
       check()
-      const text = rules.permitText(this.#sorted.uplinks, this.#opening)
+      const { uplinks } = this.#sorted
+      const text = rules.permitText(uplinks, this.#opening)
       const { trouble } = await this.#open('nft', [text], { carriedFd: tokenFd, limitMs: PERMIT_LIMIT_MS })
       check()
       if (trouble !== null) throw refusedFault(trouble)
+      this.#permitted = new Set(uplinks.map(({ ifindex }) => ifindex))
     })
   }
 
@@ -272,6 +277,7 @@ export class KernelDoor implements Door {
       sorted: this.#sorted,
       structures: this.#structures,
       isShut: this.#isShut,
+      permitted: this.#permitted,
     }
     const comparison = compare(seen)
     if (listing === null) comparison.problems.unshift(listed.trouble ?? 'nft: its listing cannot be read')
@@ -323,9 +329,10 @@ export class KernelDoor implements Door {
 
   #onLinkLine(line: string): void {
     const gone = Number(/^Deleted (\d+): [^<]*</.exec(line)?.[1])
-    if (this.#tables.forget(gone)) {
-      // Its index may be used again: the device that gets it must not find its lease.
-      if (!this.#isShut) void this.#tables.flush()
+    if (this.#tables.forget(gone) && !this.#isShut) {
+      // Its index may be used again: the device that gets it must not find its lease. The others get theirs again.
+      this.#permitted = new Set()
+      void this.#tables.flush()
     }
     this.#refreshSoon()
   }

@@ -7,6 +7,10 @@ import type { LocalReading, Sorted } from './locals.js'
 import { BASE, FAMILIES, PATTERN, PATTERN_TWIN, TWIN, coverName, isPlainName } from './ruleset.js'
 import type { VerifiedLocal } from './ruleset.js'
 
+/**
+ * `leased`: not shut. That is so with a lease, and in a permit that had nobody to give one to: no uplink is plugged in, or one
+ * has just come and gets its lease with the next renewal.
+ */
 export type KernelState = 'shut' | 'leased' | 'differs'
 
 export interface UplinkReading {
@@ -54,6 +58,8 @@ export interface Seen {
   structures: Structures | null
   /** The last word was "shut": no lease may be there, and the twin must. */
   isShut: boolean
+  /** Uplinks (ifindex) that the last permit gave a lease; those that are still there should have one. */
+  permitted: ReadonlySet<number>
 }
 
 /** What is to be made again; empty where all is as it should be. */
@@ -158,12 +164,13 @@ function leasedUplinks({ listing, sorted, isShut }: Seen, wrong: string[]): Set<
 
 export function readingOf(
   { wrong, leased, problems }: Comparison,
-  { sorted, isShut }: Seen,
+  { sorted, isShut, permitted }: Seen,
   radio: boolean | null,
 ): DoorReading {
   const differs = problems.length > 0
+  const hasLapsed = leased.size === 0 && sorted.uplinks.some(({ ifindex }) => permitted.has(ifindex))
   return {
-    kernel: differs ? 'differs' : leased.size > 0 ? 'leased' : 'shut',
+    kernel: differs ? 'differs' : isShut || hasLapsed ? 'shut' : 'leased',
     problems,
     uplinks: sorted.uplinks.map(({ ifindex, name, isUp }) => ({
       ifindex,

@@ -3,7 +3,8 @@
  * one that says a `state`, until it goes, or until it says nothing for so long that another one may take its place.
  * Guarantees: nothing that a client sends throws, grows without bound, or counts as an answer to what was not asked.
  */
-import { chmodSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, rmSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { createConnection, createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
 import { errnoOf, reasonOf } from '../../base/fault.js'
@@ -220,9 +221,11 @@ class ServedGuard implements GuardServer {
 
 /**
  * Makes the path free: a socket that nobody serves is left by a guard that was killed.
- * Errors: Fault GL-GUARD-01 where a guard serves it.
+ * Errors: Fault GL-GUARD-01 where a guard serves it, or its folder is not there.
  */
 export async function removeStale(path: string): Promise<void> {
+  // Listening would say that it is forbidden.
+  if (!existsSync(dirname(path))) throw socketFault(path, `there is no folder ${dirname(path)}`)
   const found = await new Promise<string>((resolve) => {
     const socket = createConnection(path, () => {
       socket.destroy()
