@@ -146,6 +146,8 @@ export class KernelDoor implements Door {
   read(): Promise<DoorReading> {
     return this.#inTurn(async () => {
       const [seen, comparison] = await this.#look()
+      // Nobody tells of a radio that was switched on.
+      if (this.#isShut) this.#blockRadios()
       // A device that came or went between two tools' answers looks like a difference: those are settled first.
       if (comparison.problems.length === 0) return this.#reading(seen, comparison)
       await this.#refresh()
@@ -177,6 +179,10 @@ export class KernelDoor implements Door {
     const due = isHarder ? uplinks : this.#linkDown.due(uplinks, nowMs)
     const trouble = await this.#linkDown.down(due, this.#survey.links, nowMs)
     if (trouble !== null) this.#log.warn(`a link was not taken down: ${trouble}`)
+    this.#blockRadios()
+  }
+
+  #blockRadios(): void {
     for (const index of this.#uplinkRadios()) this.#radios.block(index)
   }
 
