@@ -95,7 +95,7 @@ describe.each([1, 2] as const)('libgpiod %d', (major) => {
     async (signal) => {
       gpio.contacts('closed', 'open')
       const script = join(REPOSITORY, 'scripts', 'switch-watch.mjs')
-      const args = [script, '--backend', 'chardev', '--relay', String(RELAY)]
+      const args = [script, '--no-config', '--backend', 'chardev', '--relay', String(RELAY)]
       const guard = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] })
       createInterface(guard.stdout).resume()
       await expect.poll(() => gpio.driven(RELAY), SOON).toBe('1')

@@ -137,7 +137,7 @@ describe.each([1, 2] as const)('libgpiod %d', (major) => {
 
   it('when the guard is killed its tools die with it, and the next one gets the lines', async () => {
     const script = join(REPOSITORY, 'scripts', 'switch-watch.mjs')
-    const guard = spawn(process.execPath, [script, '--backend', 'chardev'], {
+    const guard = spawn(process.execPath, [script, '--no-config', '--backend', 'chardev'], {
       stdio: ['ignore', 'pipe', 'ignore'],
     })
     for await (const line of createInterface(guard.stdout)) if (line.includes('position')) break
