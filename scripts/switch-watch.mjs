@@ -137,9 +137,9 @@ const nowMs = () => monotonicUs() / 1000
 
 async function watch(options, { from, switch: wired, uplink }) {
   const log = createLog()
-  let device
-  let lamp
-  let relay
+  let device = null
+  let lamp = null
+  let relay = null
   const onChange = () => {
     const reading = device.read(nowMs())
     print({ atMs: nowMs(), ...reading })
