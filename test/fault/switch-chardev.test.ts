@@ -183,7 +183,8 @@ describe('without the tools', () => {
     const file = join(gpio.folder, 'calls')
     await expect(fails({ ...SWITCH, backend: 'auto', file })).rejects.toMatchObject({
       code: 'GL-SWITCH-01',
-      hint: expect.stringMatching(/chardev: gpiodetect is not installed[^]*sysfs: /),
+      found: expect.stringMatching(/chardev: gpiodetect is not installed.*sysfs: /),
+      hint: expect.stringMatching(/chardev: Install it: [^]*sysfs: /),
     })
   })
 })
