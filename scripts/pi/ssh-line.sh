@@ -1,5 +1,5 @@
 # The line over which somebody installs: if it is SSH, it runs over an interface that Groundlock will shut, unless that is
-# configured as local. Sourced by scripts/install, after actions.sh.
+# configured as local. Sourced by scripts/install, after actions.sh. Reads: program, stage (a folder for what is made meanwhile).
 
 # ssh_connection: CLIENT PORT SERVER PORT, or nothing. sudo takes the variable away, so the processes above are asked too.
 ssh_connection() {
@@ -20,6 +20,12 @@ interface_of() {
 # is_local INTERFACE MAC SUBNET PORT CONFIGURATION: whether the configuration lets SSH in over this very interface.
 is_local() {
   node "$here/pi/is-local.mjs" "$@"
+}
+
+# is_private SUBNET: whether the configuration takes it as that of a local interface; the program itself is asked.
+is_private() {
+  printf '[link.a]\ndevice = "/dev/null"\n[uplink]\nlocal = [{ name = "a", mac = "02:00:00:00:00:01", subnet = "%s" }]\n' "$1" >"$stage/local"
+  "$program" config check --config "$stage/local" >/dev/null 2>&1
 }
 
 # mind_the_line CONFIGURATION: returns where the line stays, or where a person has said that it may be cut; else gives up.
@@ -47,15 +53,21 @@ this connection may end, and a new one will be let in."
 You are connected over SSH, from $client, and this very connection runs over $over.
 Groundlock shuts every interface that is not configured as local: this connection ends when the lockdown starts, and
 there will be no other over that interface until the switch permits it."
-  [ -z "$interface" ] || say "
+  if [ -n "$subnet" ] && ! is_private "$subnet"; then
+    say "
+Its network, $subnet, cannot be local: that takes a private one (10/8, 172.16/12, 192.168/16), /16 or narrower. To be let in
+after this, use another interface that has one, a keyboard or the serial console."
+  elif [ -n "$interface" ]; then
+    say "
 To keep it, name it local in /etc/groundlock/groundlock.toml (a first one: write it to a file, --config FILE), then run this again:
 
     [uplink]
     local = [{ name = \"$interface\", mac = \"$mac\", subnet = \"${subnet:-192.168.7.0/24}\" }]
     ssh_port = $port
 "
-  [ -n "$subnet$interface" ] && [ -z "$subnet" ] && say 'It has no IPv4 network now, and needs a private one, /16 or narrower: the one above is an example.
-' || true
+    [ -n "$subnet" ] || say 'It has no IPv4 network now, and needs a private one, /16 or narrower: the one above is an example.
+'
+  fi
   say 'Only a network that leads no further may be local: one with a router in it is an uplink, whatever it is called.
 '
   [ "$dry" = 0 ] || return 0

@@ -1,6 +1,14 @@
 /** Installing: into a folder, twice, and off again; what it says before it changes anything. */
 import { spawnSync } from 'node:child_process'
-import { existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { REPOSITORY } from '../support/groundlock.js'
@@ -86,16 +94,54 @@ describe.skipIf(noSystemctl)('installing into a folder', () => {
     expect(loose).toEqual([])
   })
 
+  it('what messages and units name as documentation is there', () => {
+    expect(readFileSync(at('usr/share/doc/groundlock/README.md'), 'utf8')).toContain('# Groundlock')
+    expect(existsSync(at('usr/share/doc/groundlock/docs/switch.md'))).toBe(true)
+    expect(existsSync(at('usr/share/doc/groundlock/docs/switch-antivalent.svg'))).toBe(true)
+  })
+
+  it('the example is said to be one, and which packages are not in it', () => {
+    expect(first.stdout).toContain('Now edit /etc/groundlock/groundlock.toml')
+    expect(first.stdout).toMatch(/once these packages are in it, which are not: nodejs nftables .*gpiod/)
+  })
+
   it(
-    'once more changes nothing',
+    'once more changes nothing, and says no heading of nothing',
     () => {
       const before = tree(root)
-      expect(run(INSTALL, '--root', root, '--dry-run').stdout).toContain('That would be 0 changes.')
-      expect(run(INSTALL, '--root', root).stdout).toContain('Done: 0 changes.')
+      for (const args of [['--dry-run'], []]) {
+        const { stdout } = run(INSTALL, '--root', root, ...args)
+        expect(stdout).toContain('Nothing to do')
+        expect(stdout).not.toMatch(/^(?:The program|Units|Configuration|Services|Now edit)/m)
+      }
       expect(tree(root)).toEqual(before)
     },
     LONG,
   )
+
+  it(
+    'a vault elsewhere may be written to, and no longer when it is back',
+    () => {
+      const toml = at('etc/groundlock/groundlock.toml')
+      const dropIn = at('etc/systemd/system/groundlock-station.service.d/50-vault.conf')
+      const before = readFileSync(toml, 'utf8')
+      writeFileSync(toml, '[link.radio]\ndevice = "/dev/ttyS9"\n[vault]\ndir = "/mnt/my ssd/100%/"\n')
+      expect(run(INSTALL, '--root', root).stdout).toContain('/mnt/my ssd/100% has to be there and belong to')
+      expect(readFileSync(dropIn, 'utf8')).toContain('ReadWritePaths="/mnt/my ssd/100%%"\n')
+      expect(readFileSync(dropIn, 'utf8')).toContain('RequiresMountsFor="/mnt/my ssd/100%%"\n')
+      expect(run(UNINSTALL, '--root', root, '--dry-run').stdout).toContain('/mnt/my ssd/100% (the flights)')
+      writeFileSync(toml, before)
+      expect(run(INSTALL, '--root', root).status).toBe(0)
+      expect(existsSync(dropIn)).toBe(false)
+    },
+    LONG,
+  )
+
+  it('a configuration that is there already is not replaced, and that is said', () => {
+    const { stdout } = run(INSTALL, '--dry-run', '--root', root, '--config', '/dev/null')
+    expect(stdout).toContain('There is a configuration already, and it stays')
+    expect(stdout).toContain('/dev/null is not taken')
+  })
 
   it(
     'what is damaged is put right, what an older version left is removed, the configuration stays',
@@ -125,7 +171,9 @@ describe.skipIf(noSystemctl)('installing into a folder', () => {
     mkdirSync(at('var/lib/groundlock/vault'), { recursive: true })
     writeFileSync(at('var/lib/groundlock/vault/a-1.glk'), 'a flight')
     const dry = tree(root)
-    expect(run(UNINSTALL, '--dry-run', '--root', root).stdout).toContain('remove /usr/lib/groundlock')
+    const said = run(UNINSTALL, '--dry-run', '--root', root).stdout
+    expect(said).toContain('remove /usr/lib/groundlock')
+    expect(said).toMatch(/That would be \d+ changes\. To make them: sudo \S+uninstall --root /)
     expect(tree(root)).toEqual(dry)
     expect(run(UNINSTALL, '--root', root)).toMatchObject({ status: 0, stderr: '' })
     const files = readdirSync(root, { recursive: true }).map(String)
@@ -133,7 +181,15 @@ describe.skipIf(noSystemctl)('installing into a folder', () => {
       'etc/groundlock/groundlock.toml',
       'var/lib/groundlock/vault/a-1.glk',
     ])
-    expect(run(UNINSTALL, '--root', root).stdout).toContain('Nothing to do')
+    expect(existsSync(at('usr/share/doc/groundlock'))).toBe(false)
+    const { stdout } = run(UNINSTALL, '--root', root)
+    expect(stdout).toContain('Nothing to do')
+    expect(stdout).not.toContain('Files')
+    expect(stdout).toContain('Left as they are: /var/lib/groundlock (the flights), /etc/groundlock.')
+  })
+
+  it('of what is not there it does not say that it is left', () => {
+    expect(run(UNINSTALL, '--root', temporaryFolder('install')).stdout).not.toContain('Left')
   })
 })
 
@@ -146,10 +202,68 @@ describe('what installing asks for first', () => {
     expect(readdirSync(root)).toEqual([])
   })
 
-  it('arguments that it knows', () => {
-    for (const args of [['--froot'], ['--root'], ['--config']]) expect(run(INSTALL, ...args).status).toBe(2)
-    expect(run(UNINSTALL, '--root').status).toBe(2)
+  it.each([
+    [['--froot'], 'There is no option --froot.'],
+    [['extra'], 'It takes options only, not "extra".'],
+    [['--root'], '--root needs a folder after it.'],
+  ])('arguments that it knows: %j', (args, wrong) => {
+    for (const script of [INSTALL, UNINSTALL]) {
+      const { status, stderr } = run(script, ...args)
+      expect(status).toBe(2)
+      expect(stderr.startsWith(`${wrong}\n`)).toBe(true)
+    }
+  })
+
+  it('a folder and a file that are there', () => {
+    expect(run(INSTALL, '--config').stderr).toContain('--config needs a file after it.')
     expect(run(INSTALL, '--root', '/nowhere/at/all')).toMatchObject({ status: 1 })
+  })
+
+  it('a system of the machine that the packages are compiled for', () => {
+    const root = temporaryFolder('install')
+    mkdirSync(join(root, 'bin'))
+    // The beginning of an ELF file for 32-bit SPARC: class, byte order, version; at 18 the machine (elf(5)).
+    const shell = Buffer.alloc(64)
+    shell.write('\x7fELF\x01\x01\x01', 'latin1')
+    shell.writeUInt16LE(2, 18)
+    writeFileSync(join(root, 'bin', 'dash'), shell)
+    const { status, stderr } = run(INSTALL, '--dry-run', '--root', root)
+    expect(status).toBe(1)
+    expect(stderr).toMatch(/found \w+ here, expected ELF machine 2 /)
+    copyFileSync(process.execPath, join(root, 'bin', 'dash'))
+    expect(run(INSTALL, '--dry-run', '--root', root)).toMatchObject({ status: 0, stderr: '' })
+  })
+
+  it('what it says to type has all that was given', () => {
+    const root = temporaryFolder('install of two words')
+    const example = join(REPOSITORY, 'systemd', 'groundlock.toml')
+    const { stdout } = run(INSTALL, '--config', example, '--dry-run', '--root', root)
+    expect(stdout).toContain(`To make them: sudo ${INSTALL} --config ${example} --root `)
+  })
+
+  it.each([
+    [
+      '[station]\nrun_dir = "/run/elsewhere"',
+      'station.run_dir: found "/run/elsewhere", expected "/run/ground',
+    ],
+    ['[guard]\nrun_dir = "/run/elsewhere"', 'guard.run_dir: found'],
+    ['[guard]\nstate_dir = "/var/elsewhere"', 'guard.state_dir: found'],
+    [
+      '[guard]\ntoken = "/run/token"',
+      'guard.token: found "/run/token", expected "/run/groundlock/token/link"',
+    ],
+    ['[switch]\nbackend = "simulated"\nfile = "/tmp/switch"', 'switch.file: found "/tmp/switch", expected'],
+    ['[vault]\ndir = "/home/pi/flights"', 'vault.dir: found "/home/pi/flights", expected'],
+    ['[vault]\ndir = "/usr/../tmp/v"', 'vault.dir: found "/usr/../tmp/v", expected'],
+    ["[vault]\ndir = '/mnt/a\"b'", 'vault.dir: found'],
+  ])('places that the units can use: %s', (lines, trouble) => {
+    const root = temporaryFolder('install')
+    const path = join(root, 'places.toml')
+    writeFileSync(path, `[link.radio]\ndevice = "/dev/ttyS0"\n${lines}\n`)
+    const { status, stderr } = run(INSTALL, '--dry-run', '--root', root, '--config', path)
+    expect(status).toBe(1)
+    expect(stderr).toContain(trouble)
+    expect(stderr).toContain('Installed, it cannot work')
   })
 
   it('a configuration without mistakes', () => {
@@ -160,6 +274,44 @@ describe('what installing asks for first', () => {
     expect(status).toBe(1)
     expect(stderr).toContain('has mistakes')
   })
+})
+
+describe('a vault elsewhere', () => {
+  const pi = join(REPOSITORY, 'scripts', 'pi')
+  /** What the installation would do with this folder, as a dry run. */
+  const ready = (vault: string) =>
+    run(
+      'bash',
+      '-euc',
+      `dry=1 root='' vault=$1; source ${pi}/actions.sh; source ${pi}/vault.sh; mind_the_vault; ready_vault`,
+      'bash',
+      vault,
+    )
+
+  it('is made where it is not there, and said on which file system', () => {
+    const vault = join(temporaryFolder('vault'), 'a', 'b')
+    expect(ready(vault).stdout).toMatch(/make \S+\/a\/b for the flights, groundlock's \(on the .* at \/.*\)/)
+    expect(existsSync(vault)).toBe(false)
+  })
+
+  it('is given to the station where it is empty', () => {
+    const vault = temporaryFolder('vault')
+    expect(ready(vault).stdout).toContain(`give ${vault}, which is empty and was `)
+  })
+
+  it("is left alone where it is somebody else's and not empty, or no folder", () => {
+    const vault = temporaryFolder('vault')
+    writeFileSync(join(vault, 'theirs'), '')
+    for (const path of [vault, join(vault, 'theirs')]) {
+      const { status, stderr } = ready(path)
+      expect(status).toBe(1)
+      expect(stderr).toContain(`vault.dir: found ${path}, `)
+      expect(stderr).toContain('It is left alone')
+    }
+  })
+
+  it('is none of its business where the unit makes it', () =>
+    expect(ready('')).toEqual({ status: 0, stdout: '', stderr: '' }))
 })
 
 describeNetwork('installing over SSH', () => {
@@ -198,6 +350,23 @@ describeNetwork('installing over SSH', () => {
       expect(said).not.toContain('local = [')
     },
   )
+
+  it('a network that is not private cannot keep it, and no lines are proposed', async () => {
+    await place.shell('ip addr flush dev eth9; ip addr add 192.0.2.1/24 dev eth9')
+    const said = await install('', '192.0.2.7 50000 192.0.2.1 22')
+    await place.shell('ip addr flush dev eth9; ip addr add 10.9.0.1/24 dev eth9')
+    expect(said).toContain('Its network, 192.0.2.0/24, cannot be local')
+    expect(said).not.toContain('local = [')
+  })
+
+  it('names the interfaces that will be shut: not lo, not the local one', async () => {
+    const shut = (said: string) => /the uplinks are shut: (.*); and any/.exec(said)?.[1]
+    expect(shut(await install(''))).toMatch(/\beth9 \(up\)/)
+    const local = `{ name = "eth9", mac = "${MAC}", subnet = "10.9.0.0/24" }`
+    const said = shut(await install(`[uplink]\nlocal = [${local}]\nssh_port = 22\n`))
+    expect(said).toContain('far9 (up)')
+    expect(said).not.toMatch(/eth9|\blo\b/)
+  })
 
   it('believes the lines that it gave', async () => {
     const said = await install(

@@ -38,6 +38,35 @@ describe.skipIf(noAnalyze)('systemd takes them', () => {
     })
   })
 
+  it('the drop-in for a vault elsewhere, with spaces in its path too', () => {
+    const folder = temporaryFolder('units')
+    const configuration = {
+      station: { runDir: '/run/groundlock/station' },
+      vault: { dir: '/mnt/my ssd/100%' },
+      switch: { backend: 'auto' },
+      guard: {
+        runDir: '/run/groundlock/guard',
+        stateDir: '/var/lib/groundlock-guard',
+        token: '/run/groundlock/token/link',
+      },
+    }
+    const places = join(REPOSITORY, 'scripts', 'pi', 'installed-places.mjs')
+    const { stdout } = spawnSync(places, { input: JSON.stringify({ configuration }), encoding: 'utf8' })
+    const [first, ...dropIn] = stdout.split('\n')
+    expect(first).toBe('/mnt/my ssd/100%')
+    const path = join(folder, 'groundlock-station.service')
+    writeFileSync(path, file('groundlock-station.service').replace(/(?<=^ExecStart=)\S+/gm, '/bin/true'))
+    mkdirSync(`${path}.d`)
+    const verify = (text: string) => {
+      writeFileSync(join(`${path}.d`, '50-vault.conf'), text)
+      const { stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', path], { encoding: 'utf8' })
+      return stderr.split('\n').filter((line) => line.includes('50-vault.conf'))
+    }
+    expect(verify(dropIn.join('\n'))).toEqual([])
+    // That it looks into the drop-in at all.
+    expect(verify('[Service]\nReadWritePaths=mnt\n')).toHaveLength(1)
+  })
+
   it.each([
     ['groundlock-station.service', 1],
     ['groundlock-guard.service', 2],
