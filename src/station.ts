@@ -95,6 +95,7 @@ class RunningStation implements Station {
   #flightId: string | null = null
   #stored: Stored | null = null
   #ready = false
+  #ended = false
   #ticks = 0
   readonly #statusFile: StatusFile
   #timer: NodeJS.Timeout | undefined
@@ -166,6 +167,7 @@ class RunningStation implements Station {
     await this.#endFlight()
     this.#turn.end()
     const leftBytes = await this.#recorder.stop()
+    this.#ended = true
     this.#statusFile.write(this.#status())
     this.#log.info(statusLine(this.#status()))
     if (leftBytes === 0) this.#log.info('stopped: all flights are stored and closed')
@@ -326,6 +328,7 @@ class RunningStation implements Station {
       bootId: this.#bootId,
       nowUs: monotonicUs(),
       startedUs: this.#startedUs,
+      ended: this.#ended,
       recovered: this.#ready,
       flight: this.#flightId,
       stored: stored && {

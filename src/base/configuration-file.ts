@@ -19,6 +19,34 @@ export function loadConfiguration(path: string): Configuration {
   return parsed.configuration
 }
 
+/** What is configured; the defaults and no link where the file cannot be used, and why it cannot. */
+export interface FoundConfiguration {
+  configuration: Configuration
+  /** Null where the file is used. */
+  trouble: string | null
+}
+
+/** For who looks at a machine also where nothing, or nothing usable, is configured. Errors: none. */
+export function configurationOrDefaults(path: string): FoundConfiguration {
+  try {
+    const parsed = parseConfiguration(readConfigurationText(path))
+    if ('configuration' in parsed) return { configuration: parsed.configuration, trouble: null }
+    const [first] = parsed.problems
+    const where = first?.line === null ? '' : ` in line ${first?.line}`
+    const trouble = `${path} has a mistake${where}: ${first?.key} ${first?.message}`
+    return { configuration: defaultConfiguration(), trouble }
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error
+    return { configuration: defaultConfiguration(), trouble: error.message }
+  }
+}
+
+function defaultConfiguration(): Configuration {
+  const parsed = parseConfiguration('[link.none]\ndevice = "/dev/null"\n')
+  if ('problems' in parsed) throw new Error('the defaults are no configuration')
+  return { ...parsed.configuration, links: [] }
+}
+
 /** The text of the file, without a byte order mark. Errors: `Fault` GL-CONF-01, GL-CONF-02. */
 export function readConfigurationText(path: string): string {
   try {

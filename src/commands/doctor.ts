@@ -1,14 +1,14 @@
 /** Command `doctor`: looks at everything that the promise and the recording rest on, and says what to do. Changes nothing. */
+import { hostname } from 'node:os'
 import { Command } from 'commander'
 import { bootId, monotonicUs } from '../base/clock.js'
-import { CONFIGURATION_PATH, readConfigurationText } from '../base/configuration-file.js'
-import { parseConfiguration, type Configuration } from '../base/configuration.js'
-import { Fault } from '../base/fault.js'
+import { CONFIGURATION_PATH, configurationOrDefaults } from '../base/configuration-file.js'
 import { isProcessAlive } from '../base/process-alive.js'
 import { ALL_GROUPS } from '../doctor/all-checks.js'
 import { examine, type Context, type Finding, type Verdict } from '../doctor/check.js'
 import { openMachine } from '../doctor/machine.js'
 import { readGuardStatus, readStationStatus } from '../doctor/status-file.js'
+import { ownVersion } from '../doctor/version-checks.js'
 import { EXIT_CODE } from './exit-code.js'
 import { plain } from './plain-text.js'
 
@@ -37,45 +37,34 @@ async function doctor(options: Options): Promise<void> {
   const context = openContext(options.config)
   const findings = await examine(ALL_GROUPS, context)
   const counts = countsOf(findings)
-  if (options.json) console.log(JSON.stringify({ isRoot: context.machine.isRoot, counts, findings }, null, 2))
+  if (options.json) console.log(JSON.stringify({ ...heading(context), counts, findings }, null, 2))
   else console.log(report(findings, context.machine.isRoot))
   if (counts.fail > 0) process.exitCode = EXIT_CODE.bad
 }
 
+/** What a report has to say of where and when it was made. */
+function heading({ machine, configurationPath, configurationTrouble }: Context): object {
+  return {
+    version: ownVersion(),
+    date: new Date().toISOString(),
+    host: hostname(),
+    configurationPath,
+    configurationTrouble,
+    isRoot: machine.isRoot,
+  }
+}
+
 function openContext(configurationPath: string): Context {
-  const { configuration, configurationTrouble } = configurationOrDefaults(configurationPath)
+  const { configuration, trouble } = configurationOrDefaults(configurationPath)
   const present = { nowUs: monotonicUs(), bootId: bootId(), isProcessAlive }
   return {
     machine: openMachine(),
     configuration,
     configurationPath,
-    configurationTrouble,
+    configurationTrouble: trouble,
     guard: readGuardStatus(configuration.guard.runDir, present),
     station: readStationStatus(configuration.station.runDir, present),
   }
-}
-
-/** A machine without a usable configuration is looked at all the same, with the defaults. */
-function configurationOrDefaults(path: string): Pick<Context, 'configuration' | 'configurationTrouble'> {
-  try {
-    const parsed = parseConfiguration(readConfigurationText(path))
-    if ('configuration' in parsed) return { configuration: parsed.configuration, configurationTrouble: null }
-    const [first] = parsed.problems
-    const where = first?.line === null ? '' : ` in line ${first?.line}`
-    return {
-      configuration: defaults(),
-      configurationTrouble: `${path} has a mistake${where}: ${first?.key} ${first?.message}`,
-    }
-  } catch (error) {
-    if (!(error instanceof Fault)) throw error
-    return { configuration: defaults(), configurationTrouble: error.message }
-  }
-}
-
-function defaults(): Configuration {
-  const parsed = parseConfiguration('[link.none]\ndevice = "/dev/null"\n')
-  if ('problems' in parsed) throw new Error('the defaults are no configuration')
-  return { ...parsed.configuration, links: [] }
 }
 
 const MARKS: Readonly<Record<Verdict, string>> = {

@@ -12,6 +12,10 @@ export interface Snapshot {
   nowUs: number
   guard: FoundStatus<GuardStatus>
   station: FoundStatus<StationReport>
+  /** What is configured to be driven; a simulated switch has neither. */
+  outputs: { isSimulated: boolean; lampLine: number | null; relayLine: number | null }
+  /** Why the defaults stand in for the configuration; null where it is used. */
+  configurationTrouble: string | null
 }
 
 type Tone = 'good' | 'warning' | 'bad'
@@ -29,6 +33,7 @@ export function statusScreen(snapshot: Snapshot, isColoured: boolean): string {
   const paint = (tone: Tone, text: string) => (isColoured ? `\x1b[${SGR[tone]}m${text}\x1b[0m` : text)
   return [
     ...doorRows(snapshot, paint),
+    ...configurationRows(snapshot, paint),
     ...guardRows(snapshot, paint),
     ...stationRows(snapshot, paint),
     ...eventRows(snapshot),
@@ -69,6 +74,19 @@ function doorRows({ nowUs, guard }: Snapshot, paint: Paint): string[] {
     row('', 'a permit lapses 3 s after the last one by itself, and what was loaded at boot stays shut;'),
     row('', 'look: systemctl status groundlock-guard; sudo groundlock doctor'),
   ]
+}
+
+/** Of lamp and relay nothing is read back: what is told is what is configured. */
+function configurationRows({ outputs, configurationTrouble }: Snapshot, paint: Paint): string[] {
+  if (configurationTrouble !== null) {
+    const trouble = `${paint('warning', 'DEFAULTS')}  ${plain(configurationTrouble)}; the default folders are looked at`
+    return [row('Config', trouble)]
+  }
+  const { isSimulated, lampLine, relayLine } = outputs
+  if (isSimulated) return [row('Outputs', 'no lamp and no relay: the switch is simulated')]
+  const lamp = lampLine === null ? 'no lamp' : `lamp on GPIO ${lampLine}`
+  const relay = relayLine === null ? 'no relay' : `relay on GPIO ${relayLine}`
+  return [row('Outputs', `${lamp}, ${relay}, as configured`)]
 }
 
 function guardRows({ nowUs, guard }: Snapshot, paint: Paint): string[] {
@@ -167,9 +185,13 @@ function tokenText({ token }: GuardStatus): string {
   }[token]
 }
 
-function stationRows({ guard, station }: Snapshot, paint: Paint): string[] {
+function stationRows({ nowUs, guard, station }: Snapshot, paint: Paint): string[] {
   const told = guard.state === 'live' && guard.status !== null ? stationSaid(guard.status) : ''
   const { status } = station
+  if (station.state === 'stopped' && station.ageMs !== null && status !== null) {
+    const text = `${paint('warning', 'STOPPED')}  ${agoText(nowUs, status.nowUs)} ago, as it was told to`
+    return [row('Station', `${text}${told}`)]
+  }
   if (station.state !== 'live' || status === null) {
     const word = station.state === 'unreadable' ? 'NOT READABLE' : station.state.toUpperCase()
     const hint = /may not read/.test(station.why)

@@ -2,8 +2,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { Command } from 'commander'
 import { bootId, monotonicUs } from '../base/clock.js'
-import { CONFIGURATION_PATH, loadConfiguration } from '../base/configuration-file.js'
-import type { Configuration } from '../base/configuration.js'
+import {
+  CONFIGURATION_PATH,
+  configurationOrDefaults,
+  type FoundConfiguration,
+} from '../base/configuration-file.js'
 import { isProcessAlive } from '../base/process-alive.js'
 import { readGuardStatus, readStationStatus } from '../doctor/status-file.js'
 import { EXIT_CODE } from './exit-code.js'
@@ -16,6 +19,19 @@ const WATCH_EVERY_MS = 1000
 const HOME = '\x1b[H'
 const CLEAR_LINE = '\x1b[K'
 const CLEAR_BELOW = '\x1b[J'
+
+/** The words of the screen that no other program has. */
+const LEGEND = `Words on the screen:
+  witness    the kernel's own count of what each uplink sent: it must stand still while shut
+  canary     a frame of our own, sent each 5 s into a pair of virtual devices: the rules must drop it
+  base       the rules that drop on every device; they stay when the guard ends
+  netdev     a rule at the exit of each uplink, which raw frames meet too; an uplink that has one is covered
+  twin       a second copy of the rules while shut, which only the guard can remove
+  link down  the uplinks are switched off while shut
+  rfkill     the radios are switched off while shut
+  lifted     twin, link down and rfkill are taken away while permitted, on purpose
+  lease      a permit: it lapses in the kernel after 3 s unless the guard renews it
+  token      the lock that either the station or the guard has: one link at a time`
 
 interface Options {
   config: string
@@ -33,7 +49,11 @@ export function statusCommand(): Command {
       'after',
       `
 Reads what guard and station write of themselves each second; it asks nobody and needs no root.
-The exit code is 3 where the guard does not say or the door is in fault.
+Without a usable configuration it looks in the default folders, and says so.
+The exit code is 3 where the guard does not say or the door is in fault; with --watch it is that of Ctrl-C.
+With --json \`door\` is null where no guard says it now, whatever \`guard.status\` last said.
+
+${LEGEND}
 
 Example: groundlock status --watch`,
     )
@@ -41,10 +61,10 @@ Example: groundlock status --watch`,
 }
 
 async function status(options: Options): Promise<void> {
-  const configuration = loadConfiguration(options.config)
+  const found = configurationOrDefaults(options.config)
   if (options.watch !== true) {
-    const snapshot = takeSnapshot(configuration)
-    if (options.json) console.log(JSON.stringify(snapshot, null, 2))
+    const snapshot = takeSnapshot(found)
+    if (options.json) console.log(JSON.stringify(forPrograms(snapshot, options), null, 2))
     else console.log(statusScreen(snapshot, isColoured()))
     const { guard } = snapshot
     if (guard.state !== 'live' || guard.status?.door === 'fault') process.exitCode = EXIT_CODE.bad
@@ -52,13 +72,13 @@ async function status(options: Options): Promise<void> {
   }
   if (process.stdout.isTTY && options.json !== true) process.stdout.write(HOME + CLEAR_BELOW)
   for (;;) {
-    show(takeSnapshot(configuration), options)
+    show(takeSnapshot(found), options)
     await pause(WATCH_EVERY_MS)
   }
 }
 
-function show(snapshot: Snapshot, { json }: Options): void {
-  if (json === true) console.log(JSON.stringify(snapshot))
+function show(snapshot: Snapshot, options: Options): void {
+  if (options.json === true) console.log(JSON.stringify(forPrograms(snapshot, options)))
   else if (!process.stdout.isTTY) console.log(`${statusScreen(snapshot, false)}\n`)
   else {
     const lines = statusScreen(snapshot, isColoured()).split('\n')
@@ -66,12 +86,34 @@ function show(snapshot: Snapshot, { json }: Options): void {
   }
 }
 
-function takeSnapshot({ guard, station }: Configuration): Snapshot {
+/** The door first, as a live guard says it: what one of before said is below, and says nothing of now. */
+function forPrograms({ nowUs, guard, station, configurationTrouble }: Snapshot, { config }: Options): object {
+  const live = guard.state === 'live' ? guard.status : null
+  return {
+    door: live?.door ?? null,
+    doorSaidBy: live === null ? null : 'guard',
+    doorWhy: live?.reason ?? guard.why,
+    nowUs,
+    configurationPath: config,
+    configurationTrouble,
+    guard,
+    station,
+  }
+}
+
+function takeSnapshot({ configuration, trouble }: FoundConfiguration): Snapshot {
+  const { guard, station, switch: wired, uplink } = configuration
   const present = { nowUs: monotonicUs(), bootId: bootId(), isProcessAlive }
   return {
     nowUs: present.nowUs,
     guard: readGuardStatus(guard.runDir, present),
     station: readStationStatus(station.runDir, present),
+    outputs: {
+      isSimulated: wired.backend === 'simulated',
+      lampLine: wired.lampLine,
+      relayLine: uplink.relayLine,
+    },
+    configurationTrouble: trouble,
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * Status file: what guard and station last said of themselves, and whether it still holds.
- * Guarantees: a text that is old, of another boot or of a process that is gone is never passed off as now; one that
- * cannot be read is said to be so with the reason. Errors: none.
+ * Guarantees: a text that is old, of another boot or of a process that is gone or was stopped is never passed off as now; one
+ * that cannot be read is said to be so with the reason. Errors: none.
  */
 import { closeSync, openSync, readSync } from 'node:fs'
 import { join } from 'node:path'
@@ -22,7 +22,11 @@ export interface Present {
   isProcessAlive(pid: number): boolean
 }
 
-export type StatusState = 'live' | 'stale' | 'absent' | 'unreadable'
+/**
+ * dead: its process is gone without a word. hung: the process is there and writes nothing. stopped: it said that it ended.
+ * stale: of another boot, or of a time that is still to come.
+ */
+export type StatusState = 'live' | 'dead' | 'hung' | 'stopped' | 'stale' | 'absent' | 'unreadable'
 
 export interface FoundStatus<T> {
   path: string
@@ -52,6 +56,8 @@ const stationStatusSchema = v.object({
   bootId: v.string(),
   nowUs: v.number(),
   startedUs: v.number(),
+  /** The last word of a station that was stopped. */
+  ended: v.optional(v.boolean(), false),
   station: v.string(),
   recovered: v.boolean(),
   flight: v.nullable(v.string()),
@@ -86,6 +92,7 @@ interface Written {
   pid: number
   bootId: string
   nowUs: number
+  ended?: boolean | undefined
 }
 
 function readStatus<T extends Written>(
@@ -108,18 +115,28 @@ function readStatus<T extends Written>(
     return none('unreadable', `${path} is not what this version reads: ${whereOf(parsed.issues[0])}`)
   const status = parsed.output
   const sameBoot = status.bootId === present.bootId
-  const why = staleness(status, present)
   const ageMs = sameBoot ? Math.max(0, Math.round((present.nowUs - status.nowUs) / 1000)) : null
-  return { path, state: why === '' ? 'live' : 'stale', why, ageMs, status }
+  return { path, ...judged(status, present), ageMs, status }
 }
 
-function staleness({ pid, bootId, nowUs }: Written, present: Present): string {
-  if (bootId !== present.bootId) return 'it was written before the last boot'
-  if (!present.isProcessAlive(pid)) return `process ${pid}, which wrote it, is gone`
+function judged(written: Written, present: Present): { state: StatusState; why: string } {
+  const { pid, bootId, nowUs, ended } = written
+  if (bootId !== present.bootId) {
+    return ended === true
+      ? { state: 'stopped', why: 'it was stopped before the last boot' }
+      : { state: 'stale', why: 'it was written before the last boot' }
+  }
+  if (ended === true) return { state: 'stopped', why: 'it was stopped, and said so' }
+  if (!present.isProcessAlive(pid)) return { state: 'dead', why: `process ${pid}, which wrote it, is gone` }
   const ageUs = present.nowUs - nowUs
-  if (ageUs > STALE_AFTER_US) return `nothing was written for ${(ageUs / 1e6).toFixed(1)} s`
+  if (ageUs > STALE_AFTER_US) {
+    const why = `nothing was written for ${(ageUs / 1e6).toFixed(1)} s, and process ${pid} is there`
+    return { state: 'hung', why }
+  }
   // The clock is one for the whole boot: nobody here wrote it then.
-  return ageUs < -STALE_AFTER_US ? 'it claims a time that is still to come' : ''
+  return ageUs < -STALE_AFTER_US
+    ? { state: 'stale', why: 'it claims a time that is still to come' }
+    : { state: 'live', why: '' }
 }
 
 function readBounded(path: string): string {

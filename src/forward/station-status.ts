@@ -30,6 +30,8 @@ export interface StationStatus {
   /** Receive clock (µs since boot): when this was written, and when the station started. */
   nowUs: number
   startedUs: number
+  /** The last word of a station that was stopped: nothing is received or stored any more. */
+  ended: boolean
   /** What of an earlier run was cut off is in closed flights, and new chunks become durable. */
   recovered: boolean
   flight: string | null

@@ -1,6 +1,7 @@
 /** `groundlock doctor` and `groundlock door` as an integrator runs them: on this machine, and in network namespaces of the test's own. */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { Finding } from '../../src/doctor/check.js'
@@ -41,6 +42,13 @@ describe('doctor on this machine', () => {
     const { code, stdout } = groundlock(['doctor', '--json', '--config', configuration])
     const { counts, findings } = JSON.parse(stdout) as { counts: Record<string, number>; findings: Finding[] }
     expect(code).toBe(counts['fail'] === 0 ? 0 : 3)
+    expect(JSON.parse(stdout)).toMatchObject({
+      version: expect.stringMatching(/^\d+\.\d+\.\d+/) as string,
+      date: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/) as string,
+      host: hostname(),
+      configurationPath: configuration,
+      configurationTrouble: null,
+    })
     expect(Object.values(counts).reduce((sum, count) => sum + count, 0)).toBe(findings.length)
     const mute = findings.filter(
       ({ verdict, todo }) => (verdict === 'fail' || verdict === 'warn') && todo === null,

@@ -1,9 +1,10 @@
 /** `groundlock status`: what an inspector reads, from files that a guard and a station wrote or did not write. */
 import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { join } from 'node:path'
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { monotonicUs } from '../../src/base/clock.js'
 import type { GuardStatus } from '../../src/base/guard-status.js'
 import { GROUNDLOCK, groundlock } from '../support/groundlock.js'
@@ -48,6 +49,7 @@ describe('one screen', () => {
     expect(stdout).toContain('to the guard: present, link open, vehicle armed')
     expect(stdout).toContain('RECORDING north-1-5f3a-1a2b3c4d-7; stored: 4.20 MB, chunk 1,234')
     expect(stdout).toContain('radio  open; 123,456 frames')
+    expect(stdout).toContain('lamp on GPIO 22, no relay, as configured')
     expect(stdout.trimEnd().split('\n').length).toBeLessThanOrEqual(24)
   })
 
@@ -99,18 +101,38 @@ describe('what is not now is never shown as now', () => {
     expect(stdout).toContain('NOT KNOWN  the guard does not say')
     expect(stdout).toMatch(why)
     expect(stdout).not.toContain('BLOCKED')
-    expect(JSON.parse(status('--json').stdout)).not.toMatchObject({ guard: { state: 'live' } })
+    const told = JSON.parse(status('--json').stdout) as Record<string, unknown>
+    expect(told).not.toMatchObject({ guard: { state: 'live' } })
+    expect(told).toMatchObject({
+      door: null,
+      doorSaidBy: null,
+      doorWhy: expect.stringMatching(/./) as string,
+    })
+    return stdout
   }
 
-  it('older than 3 s', () => {
+  it('older than 3 s, of a process that is there: hung', () => {
     guardSays({ nowUs: monotonicUs() - 3_100_000 })
-    expectNotKnown(/nothing was written for 3\.\d s; it last said: blocked, the switch is SHUT/)
+    const why =
+      /nothing was written for 3\.\d s, and process \d+ is there; it last said: blocked, the switch is SHUT/
+    expect(expectNotKnown(why)).toMatch(/^Guard +HUNG$/m)
   })
 
-  it('of a process that is gone', () => {
+  it('of a process that is gone: dead, and what it last said of the door is no verdict', () => {
     const { pid } = spawnSync('true')
-    guardSays({ pid })
-    expectNotKnown(new RegExp(`process ${pid}, which wrote it, is gone`))
+    guardSays({ pid, door: 'permitted' })
+    const stdout = expectNotKnown(new RegExp(`process ${pid}, which wrote it, is gone`))
+    expect(stdout).toMatch(/^Guard +DEAD$/m)
+    expect(JSON.parse(status('--json').stdout)).toMatchObject({ guard: { status: { door: 'permitted' } } })
+  })
+
+  it('of a process that was halted (SIGSTOP) some seconds ago: hung', async () => {
+    const child = spawn('sleep', ['60'])
+    onTestFinished(() => void child.kill('SIGKILL'))
+    await once(child, 'spawn')
+    child.kill('SIGSTOP')
+    guardSays({ pid: child.pid!, nowUs: monotonicUs() - 5_000_000 })
+    expect(expectNotKnown(new RegExp(`process ${child.pid} is there`))).toContain('HUNG')
   })
 
   it('of another boot', () => {
@@ -141,8 +163,24 @@ describe('what is not now is never shown as now', () => {
     stationSays({ nowUs: monotonicUs() - 10_000_000 })
     const { code, stdout } = status()
     expect(code).toBe(0)
-    expect(stdout).toMatch(/STALE {2}nothing was written for 10\.\d s; the guard does not hear it/)
+    expect(stdout).toMatch(
+      /HUNG {2}nothing was written for 10\.\d s, and process \d+ is there; the guard does not hear it/,
+    )
     expect(stdout).not.toContain('RECORDING')
+  })
+
+  it('a station that was stopped is no crash, and one that was killed is', () => {
+    guardSays({ station: { state: 'absent', link: null, vehicle: null } })
+    const { pid } = spawnSync('true')
+    stationSays({ pid, ended: true, flight: null, nowUs: monotonicUs() - 192_000_000 })
+    expect(status().stdout).toMatch(
+      /^Station +STOPPED {2}3:12 ago, as it was told to; the guard does not hear it$/m,
+    )
+    expect(JSON.parse(status('--json').stdout)).toMatchObject({ station: { state: 'stopped' } })
+    stationSays({ pid, ended: true, bootId: '0'.repeat(32) })
+    expect(status().stdout).toMatch(/^Station +STOPPED {2}it was stopped before the last boot/m)
+    stationSays({ pid })
+    expect(status().stdout).toMatch(/^Station +DEAD {2}process \d+, which wrote it, is gone/m)
   })
 
   it.skipIf(process.getuid?.() !== 0)(
@@ -170,6 +208,11 @@ describe('for programs', () => {
     stationSays()
     const told = JSON.parse(status('--json').stdout) as Record<string, unknown>
     expect(told).toMatchObject({
+      door: 'blocked',
+      doorSaidBy: 'guard',
+      doorWhy: 'the switch is SHUT',
+      configurationPath: configuration,
+      configurationTrouble: null,
       guard: { state: 'live', why: '', path: guardFile, status: { door: 'blocked', row: 'shut' } },
       station: { state: 'live', status: { flight: 'north-1-5f3a-1a2b3c4d-7' } },
     })
@@ -181,10 +224,47 @@ describe('for programs', () => {
     const lines: string[] = []
     for await (const line of createInterface({ input: child.stdout })) if (lines.push(line) === 2) break
     child.kill()
-    expect(lines.map((line) => Object.keys(JSON.parse(line) as object))).toEqual([
-      ['nowUs', 'guard', 'station'],
-      ['nowUs', 'guard', 'station'],
-    ])
+    expect(lines.map((line) => (JSON.parse(line) as { door: string }).door)).toEqual(['blocked', 'blocked'])
+  })
+})
+
+describe('what is configured', () => {
+  const statusOf = (text: string) => {
+    const file = join(folder, 'other.toml')
+    writeFileSync(file, `[station]\nrun_dir = "${join(folder, 'station')}"\n${text}`)
+    return groundlock(['status', '--config', file]).stdout
+  }
+  const rest = () => `[guard]\nrun_dir = "${join(folder, 'guard')}"\n[link.radio]\ndevice = "/dev/ttyUSB0"\n`
+
+  it('a relay is shown, and that a simulated switch has none', () => {
+    expect(statusOf(`${rest()}[uplink]\nrelay_line = 23\n`)).toContain('lamp on GPIO 22, relay on GPIO 23')
+    const simulated = `${rest()}[switch]\nbackend = "simulated"\n[uplink]\nrelay_line = 23\n`
+    expect(statusOf(simulated)).toContain('no lamp and no relay: the switch is simulated')
+  })
+
+  it.each([
+    ['no configuration', 'none.toml', null, 'no such file'],
+    ['one with a mistake', 'wrong.toml', '[links]\n', 'has a mistake in line 1: links unknown key'],
+  ])('with %s the default folders are looked at, and it says so', (_, name, text, why) => {
+    const file = join(folder, name)
+    if (text !== null) writeFileSync(file, text)
+    const { code, stdout, stderr } = groundlock(['status', '--config', file])
+    expect(stdout).toMatch(
+      new RegExp(`^Config +DEFAULTS .*${why}.*; the default folders are looked at$`, 'm'),
+    )
+    const json = groundlock(['status', '--json', '--config', file])
+    const told = JSON.parse(json.stdout) as { door: string | null; configurationTrouble: string }
+    expect(told).toMatchObject({ guard: { path: '/run/groundlock/guard/guard.json' } })
+    expect(told.configurationTrouble).toContain(why)
+    // A guard may run on this machine: the exit code is what it says.
+    const expected = told.door === 'blocked' || told.door === 'permitted' ? 0 : 3
+    expect({ code, stderr, json: json.code }).toEqual({ code: expected, stderr: '', json: expected })
+  })
+
+  it('--help explains the words of the screen', () => {
+    const { stdout } = groundlock(['status', '--help'])
+    for (const word of ['witness', 'canary', 'twin', 'netdev', 'covered', 'lifted', 'lease'])
+      expect(stdout).toContain(word)
   })
 })
 

@@ -50,6 +50,7 @@ export function madeStationStatus(parts: Partial<StationStatus> = {}): StationSt
     bootId: bootId(),
     nowUs,
     startedUs: nowUs - 60_000_000,
+    ended: false,
     recovered: true,
     flight: 'north-1-5f3a-1a2b3c4d-7',
     stored: {
