@@ -3,11 +3,13 @@ import { AS_ROOT, fail, notApplicable, pass, warn, type Answer, type Context, ty
 import { parseListing } from '../hw/door/listing.js'
 import { policyOf } from '../hw/door/policy.js'
 import { BASE, FAMILIES, isOurTable, rulesetText } from '../hw/door/ruleset.js'
+import { INSTALL, isInstalled } from './installation.js'
 import { firstLine } from './kernel-checks.js'
 
 export const DOOR_GROUP: Group = {
   name: 'door',
   checks: [
+    { name: 'service', look: lookAtService },
     { name: 'guard', look: lookAtGuard },
     { name: 'layers', look: lookAtLayers },
     { name: 'witness', look: lookAtWitness },
@@ -16,7 +18,14 @@ export const DOOR_GROUP: Group = {
   ],
 }
 
-function lookAtGuard({ guard }: Context): Answer[] {
+function lookAtService({ machine }: Context): Answer[] {
+  return isInstalled(machine)
+    ? []
+    : [fail('Groundlock is not installed as a service: nothing shuts when this machine boots', INSTALL)]
+}
+
+function lookAtGuard({ guard, machine }: Context): Answer[] {
+  if (guard.state === 'absent' && !isInstalled(machine)) return [notApplicable('it is not installed')]
   if (guard.state === 'absent')
     return [
       fail(
@@ -95,7 +104,8 @@ async function lookAtBase(context: Context): Promise<Answer[]> {
   const missing = FAMILIES.filter((family) => !tables.includes(`${family} ${BASE}`))
   if (missing.length > 0) {
     const found = `not loaded in ${missing.join(', ')}: nothing keeps the uplinks shut there`
-    return [fail(found, `${RELOAD}; systemctl status groundlock-lockdown says why it was not.`)]
+    const reload = `${RELOAD}; systemctl status groundlock-lockdown says why it was not.`
+    return [fail(found, isInstalled(context.machine) ? reload : INSTALL)]
   }
   const [real, wanted] = [await loadedBase(context), await expectedBase(context)]
   if (real === null || wanted === null)

@@ -1,12 +1,19 @@
 /** Install checks: units, drop-ins, udev rule, token and folders, users, each as the installation puts them. */
 import { findGroup, findUser, isMember, ownerText } from './accounts.js'
-import { fail, notApplicable, pass, warn, type Answer, type Context, type Group } from './check.js'
+import {
+  fail,
+  notApplicable,
+  pass,
+  warn,
+  type Answer,
+  type Check,
+  type Context,
+  type Group,
+} from './check.js'
+import { INSTALL, LOCKDOWN, UNITS, isInstalled } from './installation.js'
 import type { Machine } from './machine.js'
 import { NETWORK_UNITS } from './others.js'
 import { mentions, readUnit, valuesOf, type Unit } from './unit-files.js'
-
-export const LOCKDOWN = 'groundlock-lockdown.service'
-const INSTALL = 'sudo ./scripts/install'
 
 export const INSTALL_GROUP: Group = {
   name: 'installation',
@@ -18,14 +25,17 @@ export const INSTALL_GROUP: Group = {
     { name: 'users', look: lookAtUsers },
     { name: 'link token', look: lookAtToken },
     { name: 'folders', look: lookAtFolders },
-  ],
+  ].map(whereInstalled),
 }
 
-const UNITS = [
-  { name: LOCKDOWN, without: 'the network comes up before anything is shut' },
-  { name: 'groundlock-guard.service', without: 'nobody reads the switch' },
-  { name: 'groundlock-station.service', without: 'nothing is recorded after a boot' },
-]
+/** Where nothing is installed the first line of all says so, and each of these would only say it again. */
+function whereInstalled({ name, look }: { name: string; look: (context: Context) => Answer[] }): Check {
+  return {
+    name,
+    look: (context) =>
+      isInstalled(context.machine) ? look(context) : [notApplicable('nothing is installed')],
+  }
+}
 
 function lookAtUnits({ machine }: Context): Answer[] {
   return UNITS.map(({ name, without }) => {

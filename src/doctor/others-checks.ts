@@ -1,6 +1,6 @@
 /** Others' checks: who else on this machine may open a way out or change rules, and what to do about each. */
 import { fail, pass, warn, type Answer, type Context, type Group } from './check.js'
-import { LOCKDOWN } from './install-checks.js'
+import { LOCKDOWN } from './installation.js'
 import type { Machine } from './machine.js'
 import { OTHERS, type Other } from './others.js'
 import { activityOf, mentions, readUnit, unitNames, type Unit } from './unit-files.js'

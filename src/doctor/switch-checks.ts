@@ -1,4 +1,5 @@
 /** Switch checks: the GPIO backend, the chip and its lines. They are listed, never requested: a request would set their bias. */
+import { BOOT_FOLDERS, isPi } from './boot-checks.js'
 import { fail, notApplicable, pass, warn, type Answer, type Context, type Group } from './check.js'
 import { firstLine } from './kernel-checks.js'
 
@@ -8,6 +9,7 @@ export const SWITCH_GROUP: Group = {
     { name: 'reading', look: lookAtReading },
     { name: 'backend', look: lookAtBackend },
     { name: 'lines', look: lookAtLines },
+    { name: 'relay', look: lookAtRelay },
   ],
 }
 
@@ -141,3 +143,30 @@ function consumerOf(info: string, line: number): string | null {
   // Version 1: name, consumer, direction; each in quotes or one of unnamed, unused, kernel.
   return /^\s*line\s+\d+:\s+(?:"[^"]*"|unnamed)\s+"([^"]+)"/.exec(row)?.[1] ?? null
 }
+
+/**
+ * A Pi's kernel leaves a line that was let go at the level it had, unless it is told otherwise in config.txt: the relay
+ * would stay energised. Source: the kernel's overlays/README, strict_gpiod. Sections such as [pi4] are not told apart.
+ */
+function lookAtRelay({ machine, configuration }: Context): Answer[] {
+  const { switch: wired, uplink } = configuration
+  if (uplink.relayLine === null) return [notApplicable('none is configured')]
+  if (wired.backend === 'simulated') return [notApplicable('the switch is simulated, so there is no relay')]
+  if (!isPi(machine)) return [notApplicable('it is no Raspberry Pi; a line let go must fall by itself')]
+  const files = BOOT_FOLDERS.map((folder) => `${folder}/config.txt`)
+  const file = files.find((each) => machine.text(each) !== null)
+  if (file === undefined)
+    return [
+      warn(`${files.join(' and ')} cannot be read`, 'It must have dtparam=strict_gpiod: docs/switch.md'),
+    ]
+  if (STRICT_GPIOD.test(machine.text(file) ?? '')) return [pass(`${file} has dtparam=strict_gpiod`)]
+  return [
+    fail(
+      `${file} has no dtparam=strict_gpiod: the relay may stay energised when the guard dies`,
+      `Add the line dtparam=strict_gpiod to ${file} and boot again: docs/switch.md`,
+    ),
+  ]
+}
+
+/** Alone or in a list of parameters; with no value, or with one that means yes. */
+const STRICT_GPIOD = /^[ \t]*dtparam=(?:[^#\n]*,)?strict_gpiod(?:=(?:on|yes|y|true|1))?[ \t]*(?:,|#|\r?$)/m

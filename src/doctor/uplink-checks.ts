@@ -1,6 +1,7 @@
 /** Uplink checks: each interface of this machine, whether it is an uplink or local, and what keeps it shut. */
 import type { LocalInterface } from '../base/configuration.js'
 import { AS_ROOT, fail, notApplicable, pass, warn, type Answer, type Context, type Group } from './check.js'
+import { startGuard } from './installation.js'
 import type { Machine } from './machine.js'
 
 export const UPLINK_GROUP: Group = {
@@ -58,12 +59,8 @@ function uplinkAnswer({ machine, guard }: Context, name: string, covers: Set<num
   const found = parts.join(', ')
   if (isCovered === null) return notApplicable(found, AS_ROOT)
   if (!isCovered)
-    return fail(
-      found,
-      'Raw frames can leave over it. Is the guard running? sudo systemctl start groundlock-guard',
-    )
-  if (seen === undefined)
-    return warn(found, 'No guard that runs looks after it: sudo systemctl start groundlock-guard')
+    return fail(found, `Raw frames can leave over it. Is the guard running? ${startGuard(machine)}`)
+  if (seen === undefined) return warn(found, `No guard that runs looks after it: ${startGuard(machine)}`)
   return pass(found)
 }
 

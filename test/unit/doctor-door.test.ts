@@ -1,6 +1,6 @@
 /** What doctor notices of the door: a made-up Raspberry Pi on which all is well, and the one thing that is not. */
 import { describe, expect, it } from 'vitest'
-import { troublesOf, type Spoil } from '../support/made-machine.js'
+import { MadeMachine, troublesOf, type Spoil } from '../support/made-machine.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 
 const folder = temporaryFolder('doctor')
@@ -134,6 +134,25 @@ const SWITCH: Case[] = [
         .set('gpioinfo --chip gpiochip0', '\tline  27:\t"GPIO27"\toutput consumer="w1"\n'),
     /^fail switch\/lines: in use: 27 \(shut\) by w1/,
   ],
+  [
+    'a relay that would stay energised',
+    (made) => void (made.configuration += 'relay_line = 23\n'),
+    /^fail switch\/relay: \/boot\/firmware\/config.txt has no dtparam=strict_gpiod/,
+  ],
+  [
+    'a config.txt that cannot be read',
+    (made) => (made.remove('/boot/firmware/config.txt'), void (made.configuration += 'relay_line = 23\n')),
+    /^warn switch\/relay: \/boot\/firmware\/config.txt and \/boot\/config.txt cannot be read/,
+  ],
+]
+
+const RELAY: [string, string, string][] = [
+  ['dtparam=strict_gpiod', 'arm_64bit=1\ndtparam=strict_gpiod\n', 'pass'],
+  ['it in a list', 'dtparam=audio=on,strict_gpiod,i2c=on\n', 'pass'],
+  ['it with a value', 'dtparam=strict_gpiod=on\r\n', 'pass'],
+  ['it in a comment', '#dtparam=strict_gpiod\n', 'fail'],
+  ['it switched off', 'dtparam=strict_gpiod=off\n', 'fail'],
+  ['another one', 'dtparam=strict_gpiods\n', 'fail'],
 ]
 
 const FIREWALL: Case[] = [
@@ -269,6 +288,46 @@ const INSTALLATION: Case[] = [
     /^fail installation\/folders: .* and not groundlock-guard's/,
   ],
 ]
+
+describe('a relay on a Pi needs dtparam=strict_gpiod', () => {
+  const verdict = async (spoil: Spoil) => {
+    const made = new MadeMachine(folder)
+    made.configuration += 'relay_line = 23\n'
+    spoil(made)
+    return (await made.findings()).find(({ check }) => check === 'relay')?.verdict
+  }
+  it.each(RELAY)('config.txt has %s', async (_, text, expected) => {
+    expect(await verdict((made) => made.write('/boot/firmware/config.txt', text))).toBe(expected)
+  })
+
+  it('and not where there is no relay, or no Pi', async () => {
+    const none = (made: MadeMachine) => void (made.configuration += '[switch]\nbackend = "simulated"\n')
+    expect(await verdict(none)).toBe('not applicable')
+    expect(await verdict((made) => made.remove('/proc/device-tree/model'))).toBe('not applicable')
+  })
+})
+
+describe('where nothing is installed', () => {
+  it('that is the first line, once, and no advice needs what is not there', async () => {
+    const made = new MadeMachine(folder)
+    made.isGuardLive = false
+    made.remove('/usr/lib/systemd/system')
+    made.remove('/etc/systemd/system')
+    made.remove('/usr/lib/udev')
+    made.remove('/run/groundlock')
+    made.tools.set('nft list tables', '').set('nft list tables netdev', '')
+    const findings = await made.findings()
+    expect(findings[0]).toMatchObject({
+      check: 'service',
+      verdict: 'fail',
+      found: expect.stringMatching(/^Groundlock is not installed as a service/) as string,
+      todo: 'sudo ./scripts/install',
+    })
+    const installation = findings.filter(({ group }) => group === 'installation')
+    expect(new Set(installation.map(({ verdict }) => verdict))).toEqual(new Set(['not applicable']))
+    expect(findings.filter(({ todo }) => /systemctl \S+ groundlock/.test(todo ?? ''))).toEqual([])
+  })
+})
 
 describe.each([
   ['the door', DOOR],

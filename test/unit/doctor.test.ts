@@ -19,6 +19,8 @@ it('every finding that is no pass says what to do about it', async () => {
   made.remove('/etc')
   made.remove('/usr')
   made.remove('/run/groundlock')
+  // One unit: a machine without any is told that, and little else.
+  made.write(`${UNITS}/groundlock-station.service`, '[Service]\n')
   made.tools.clear()
   made.isGuardLive = false
   const bad = (await made.findings()).filter(({ verdict }) => verdict === 'fail' || verdict === 'warn')
