@@ -60,7 +60,7 @@ export async function startStation({ dir, device, vault }) {
   const configuration = join(dir, 'groundlock.toml')
   writeFileSync(
     configuration,
-    `[station]\nrun_dir = "${runDir}"\n[guard]\nrun_dir = "${runDir}/guard"\ntoken = "${runDir}/token"\n[vault]\ndir = "${vault}"\n[link.radio]\ndevice = "${device}"\nbaud = 921600\n`,
+    `[station]\nrun_dir = "${runDir}"\n[guard]\nrun_dir = "${runDir}/guard"\ntoken = "${dir}/token"\n[vault]\ndir = "${vault}"\n[link.radio]\ndevice = "${device}"\nbaud = 921600\n`,
   )
   const child = start(GROUNDLOCK, ['run', '--config', configuration], ['ignore', 'ignore', 'pipe'])
   let log = ''

@@ -16,6 +16,7 @@ import {
   keyText,
   knownKind,
   nearestKey,
+  nearestText,
   pathOf,
   sectionExample,
   type Setting,
@@ -210,8 +211,7 @@ function rejectUnknown(table: Table, path: readonly string[], complain: Complain
     else if (kind === 'list' && Array.isArray(value)) rejectUnknownEntries(value, here, complain)
     else if (kind === 'section' || kind === 'list')
       complain(here, `expected a ${kind} such as ${sectionExample(here)}, found ${described(value)}`)
-    else if (kind === null)
-      complain(here, `unknown key; the nearest known one is ${nearestKey(here, isTable(value))}`)
+    else if (kind === null) complain(here, `unknown key${nearestText(nearestKey(here, isTable(value)))}`)
   }
 }
 

@@ -11,13 +11,16 @@ const MAX_INTERFACE_NAME_BYTES = 15
 /** Wider than this no site's own network is; a wider one would reach into somebody else's (bits of the prefix). */
 const MIN_PREFIX_BITS = 16
 
+/** Both ends have to be in it, and a single address is one end. Two are a subnet between two hosts (RFC 3021). */
+const MAX_PREFIX_BITS = 31
+
 /** udev's ID_PATH is below 100 characters on anything seen; this only keeps a file's content out (characters). */
 const MAX_PATH_CHARACTERS = 200
 
 const nameRule = `an interface's name: at most ${MAX_INTERFACE_NAME_BYTES} of A-Z, a-z, 0-9, '.', '_' and '-', and not lo`
 const macRule = "a hardware address such as dc:a6:32:01:23:45, one card's own"
 const pathRule = "udev's ID_PATH, such as platform-fd580000.ethernet: udevadm info /sys/class/net/eth1"
-const subnetRule = `a private IPv4 subnet of /${MIN_PREFIX_BITS} to /32 below 10/8, 172.16/12 or 192.168/16, such as 192.168.7.0/24`
+const subnetRule = `a private IPv4 subnet of /${MIN_PREFIX_BITS} to /${MAX_PREFIX_BITS} below 10/8, 172.16/12 or 192.168/16, such as 192.168.7.0/24`
 
 /** No `*` or quote: the name stands in firewall rules, where they mean something else. */
 export const interfaceName = v.pipe(
@@ -44,12 +47,20 @@ export const privateSubnet = v.pipe(
   v.string(subnetRule),
   v.rawCheck(({ dataset, addIssue }) => {
     const subnet = dataset.typed ? parseSubnet(dataset.value) : null
-    if (subnet === null || subnet.bits < MIN_PREFIX_BITS || !isPrivate(subnet.address))
+    if (subnet === null || !isWidthAllowed(subnet) || !isPrivate(subnet.address))
       addIssue({ message: subnetRule })
     else if (networkOf(subnet) !== subnet.address)
       addIssue({ message: `the subnet and not an address in it, so ${subnetText(subnet)}` })
   }),
 )
+
+/** Whether an address lies in both of two valid subnets. */
+export function doSubnetsOverlap(one: string, other: string): boolean {
+  const [a, b] = [parseSubnet(one), parseSubnet(other)]
+  if (a === null || b === null) return false
+  const bits = Math.min(a.bits, b.bits)
+  return networkOf({ ...a, bits }) === networkOf({ ...b, bits })
+}
 
 interface Subnet {
   /** 32 bits, unsigned. */
@@ -64,6 +75,10 @@ function parseSubnet(text: string): Subnet | null {
   const [a = 0, b = 0, c = 0, d = 0, bits = 0] = parts.map(Number)
   if (Math.max(a, b, c, d) > 255 || bits > 32) return null
   return { address: ((a << 24) | (b << 16) | (c << 8) | d) >>> 0, bits }
+}
+
+function isWidthAllowed({ bits }: Subnet): boolean {
+  return bits >= MIN_PREFIX_BITS && bits <= MAX_PREFIX_BITS
 }
 
 /** RFC 1918 §3. A prefix of /16 or narrower lies wholly inside or outside of each. */

@@ -124,7 +124,7 @@ export const SETTINGS = {
     unit: null,
     doc:
       'Label of the GPIO chip that has the lines (gpiodetect prints it in brackets). Its number is another one on ' +
-      "each kernel, so it cannot be given. auto finds a Raspberry Pi's header.",
+      "each kernel, so it cannot be given. auto finds a Raspberry Pi's header, whose lines are 2 to 27.",
     example: 'pinctrl-bcm2711',
   }),
   switchWiring: setting({
@@ -287,17 +287,33 @@ export function sectionExample(path: readonly string[]): string {
   return `[${(KNOWN.has(`${known}.*`) ? `${known}.*` : known).replace('*', 'radio')}]`
 }
 
-/** The known key that was probably meant: nearest by its last word, one in the same section before others. */
-export function nearestKey(path: readonly string[], isSection: boolean): string {
+/**
+ * The known key that was probably meant: nearest by its last word, one in the same section before others. Null where none is
+ * near: more than a third of the letters are others, and it is not the beginning of one.
+ */
+export function nearestKey(path: readonly string[], isSection: boolean): string | null {
   const section = pattern(path.slice(0, -1))
+  const word = path.at(-1) ?? ''
   const distance = (key: string) =>
-    editDistance(lastWord(key), path.at(-1) ?? '') + (key === `${section}.${lastWord(key)}` ? 0 : 1)
-  const [nearest = ''] = [...KNOWN.keys()]
+    letters(lastWord(key), word) + (key === `${section}.${lastWord(key)}` ? 0 : 1)
+  const [nearest] = [...KNOWN.keys()]
     .filter((key) => (KNOWN.get(key) === 'section') === isSection && !/(?:\*|\[\])$/.test(key))
+    .filter((key) => letters(lastWord(key), word) <= Math.ceil(word.length / 3))
     .sort((a, b) => distance(a) - distance(b))
+  if (nearest === undefined) return null
   return nearest
     .replace('*', path[0] === 'link' && path.length > 1 ? path[1]! : 'NAME')
     .replace('[]', isEntry(path) ? `[${path[2]}]` : '[]')
+}
+
+/** Appended to a message on an unknown key. */
+export function nearestText(nearest: string | null): string {
+  return nearest === null ? '' : `; the nearest known one is ${nearest}`
+}
+
+/** How many letters lie between a known word and what was typed; `permit` is one from `permit_line`. */
+function letters(known: string, typed: string): number {
+  return typed !== '' && known.startsWith(`${typed}_`) ? 1 : editDistance(known, typed)
 }
 
 /** A path as people read it: `uplink.local[0].mac`; entries count from 0. */

@@ -4,7 +4,7 @@ import { CONFIGURATION_PATH, invalidFault, readConfigurationText } from '../base
 import { parseConfiguration, type Configuration, type SwitchConfiguration } from '../base/configuration.js'
 import { faultLines } from '../base/fault.js'
 import { settingText } from '../base/settings-page.js'
-import { ALL_SETTINGS, nearestKey, type Setting } from '../base/settings.js'
+import { ALL_SETTINGS, nearestKey, nearestText, type Setting } from '../base/settings.js'
 import { EXIT_CODE } from './exit-code.js'
 
 export function configCommand(): Command {
@@ -48,11 +48,21 @@ function summary(file: string, configuration: Configuration): string {
     ...links.map((link) => `  link     ${link.name}: ${link.device} at ${link.baud} bit/s`),
     `  switch   ${switchSummary(configuration.switch)}`,
     ...uplink.locals.map(
-      ({ name, mac, path, subnet }) => `  local    ${name} (${mac ?? path}), ${subnet} only`,
+      ({ name, mac, path, subnet }) =>
+        `  local    ${name} (${mac ?? path}), ${subnet} only${sshSummary(uplink.sshPort)}`,
     ),
-    `  uplink   every other interface${uplink.relayLine === null ? '' : `; relay on GPIO ${uplink.relayLine}`}`,
+    `  uplink   every other interface${relaySummary(configuration)}`,
     `  guard    its socket and status file in ${guard.runDir}; link token ${guard.token}`,
   ].join('\n')
+}
+
+function sshSummary(port: number | null): string {
+  return port === null ? '' : `; from there SSH on TCP port ${port}`
+}
+
+function relaySummary({ uplink: { relayLine }, switch: { backend } }: Configuration): string {
+  if (relayLine === null) return ''
+  return backend === 'simulated' ? '; no relay, as the switch is simulated' : `; relay on GPIO ${relayLine}`
 }
 
 function switchSummary({ backend, chip, wiring, permitLine, shutLine, lampLine, file }: SwitchConfiguration) {
@@ -64,10 +74,11 @@ function switchSummary({ backend, chip, wiring, permitLine, shutLine, lampLine, 
 
 function explain(key: string | undefined, options: { json?: boolean }, command: Command): void {
   const settings = key === undefined ? ALL_SETTINGS : matching(key)
-  if (settings.length === 0)
-    command.error(
-      `error: unknown key '${key}'; the nearest known one is ${nearestKey((key ?? '').replace(/\[\d*\]/, '.0').split('.'), false)}`,
-    )
+  if (settings.length === 0) {
+    const nearest = nearestKey((key ?? '').replace(/\[\d*\]/, '.0').split('.'), false)
+    const more = nearest === null ? '; `groundlock config explain` lists every key' : nearestText(nearest)
+    command.error(`error: unknown key '${key}'${more}`)
+  }
   if (options.json) console.log(JSON.stringify(settings.map(plain), null, 2))
   else console.log(settings.map(settingText).join('\n\n'))
 }

@@ -41,6 +41,10 @@ describe('groundlock', () => {
     [['config', 'check', '--conf', 'x'], "unknown option '--conf'"],
     [['config', 'check', '--config'], "option '--config <file>' argument missing"],
     [['config', 'explain', 'link.radio.bauds'], 'the nearest known one is link.radio.baud'],
+    [
+      ['config', 'explain', 'nonsense'],
+      "unknown key 'nonsense'; `groundlock config explain` lists every key",
+    ],
     [['config', 'check', 'surplus'], 'too many arguments'],
     [[], 'Usage: groundlock'],
   ])('%j is a usage error', (args, words) => {
@@ -115,6 +119,24 @@ describe('groundlock config check', () => {
     const { code, stdout, stderr } = groundlock(['config', 'check', '--config', good])
     expect({ code, stderr }).toEqual({ code: EXIT_CODE.ok, stderr: '' })
     expect(stdout).toContain('radio: /dev/ttyUSB0 at 57600 bit/s')
+  })
+
+  it('says whom an SSH port is for, and that a simulated switch has no relay', () => {
+    const local = '{ name = "eth1", path = "p", subnet = "10.1.0.0/16" }'
+    const whole = file(
+      'whole.toml',
+      `[link.radio]\ndevice = "/dev/ttyUSB0"\n[uplink]\nrelay_line = 23\nssh_port = 22\nlocal = [${local}]\n`,
+    )
+    const { stdout } = groundlock(['config', 'check', '--config', whole])
+    expect(stdout).toContain('eth1 (p), 10.1.0.0/16 only; from there SSH on TCP port 22')
+    expect(stdout).toContain('relay on GPIO 23')
+    const simulated = file(
+      'simulated.toml',
+      `${readFileSync(whole, 'utf8')}[switch]\nbackend = "simulated"\n`,
+    )
+    const other = groundlock(['config', 'check', '--config', simulated]).stdout
+    expect(other).toContain('no relay, as the switch is simulated')
+    expect(other).not.toContain('GPIO 23')
   })
 
   it('a file with a mistake: 3, with the line to look at', () => {

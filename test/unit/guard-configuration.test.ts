@@ -59,8 +59,8 @@ shut_line = 53\nlamp_line = 0\nfile = "/tmp/switch"\n[uplink]\nrelay_line = 23\n
     ['lamp_line = 54', /^4 switch.lamp_line: expected a GPIO offset from 1 to 53, or 0 for none/],
     ['chip = "gpiochip0; ls"', /^4 switch.chip: expected a GPIO chip's label/],
     ['file = "switch"', /^4 switch.file: expected an absolute path/],
-    ['lines = [17, 27]', /^4 switch.lines: unknown key; the nearest known one is switch.file$/],
-    ['permit = 17', /^4 switch.permit: unknown key; the nearest known one is switch/],
+    ['lines = [17, 27]', /^4 switch.lines: unknown key$/],
+    ['permit = 17', /^4 switch.permit: unknown key; the nearest known one is switch.permit_line$/],
     ['permit_line = 27', /^3 switch.shut_line: GPIO 27 is already switch.permit_line$/],
     ['shut_line = 17', /^4 switch.shut_line: GPIO 17 is already switch.permit_line$/],
     ['lamp_line = 27', /^4 switch.lamp_line: GPIO 27 is already switch.shut_line$/],
@@ -75,6 +75,32 @@ shut_line = 53\nlamp_line = 0\nfile = "/tmp/switch"\n[uplink]\nrelay_line = 23\n
       expect.stringMatching(new RegExp(`^4 uplink.relay_line: GPIO ${line} is already switch.`)),
     ])
   })
+
+  it.each([
+    ['permit_line = 0', /^4 switch.permit_line: GPIO 0 is for the ID EEPROM .*; free are 2 to 27$/],
+    ['shut_line = 1', /^4 switch.shut_line: GPIO 1 is for the ID EEPROM/],
+    ['lamp_line = 1', /^4 switch.lamp_line: GPIO 1 is for the ID EEPROM/],
+    ['lamp_line = 28', /^4 switch.lamp_line: GPIO 28 is not on a Raspberry Pi's header .*switch.chip$/],
+  ])("on a Raspberry Pi's header %s is a mistake, on another chip it is none", (line, expected) => {
+    const found = mistakes(`${RADIO}[switch]\n${line}\n`)
+    expect(found).toHaveLength(1)
+    expect(found[0]).toMatch(expected)
+    expect(mistakes(`${RADIO}[switch]\n${line}\nchip = "gpio-sim"\n`)).toEqual([])
+    expect(mistakes(`${RADIO}[switch]\n${line}\nbackend = "simulated"\n`)).toEqual([])
+  })
+
+  it("a Pi's chip by its name may have more lines than the header, as a Compute Module has", () => {
+    const named = (line: number) =>
+      mistakes(`${RADIO}[switch]\nchip = "pinctrl-bcm2711"\npermit_line = ${line}\n`)
+    expect(named(40)).toEqual([])
+    expect(named(1)).toEqual([expect.stringContaining('ID EEPROM')])
+  })
+
+  it.each([1, 28])('no relay is on GPIO %d of a header', (line) =>
+    expect(mistakes(`${RADIO}[uplink]\nrelay_line = ${line}\n`)).toEqual([
+      expect.stringMatching(new RegExp(`^4 uplink.relay_line: GPIO ${line} is `)),
+    ]),
+  )
 
   it('with single wiring the shut line is free for something else', () => {
     expect(valid(`${RADIO}[switch]\nwiring = "single"\nlamp_line = 27\n`).switch.lampLine).toBe(27)
@@ -101,7 +127,7 @@ describe('local interfaces', () => {
     '172.16.0.0/16',
     '172.31.255.0/24',
     '192.168.0.0/16',
-    '10.9.8.7/32',
+    '10.9.8.6/31',
   ])('the subnet %s is private and narrow enough', (subnet) =>
     expect(valid(RADIO + local({ subnet })).uplink.locals[0]?.subnet).toBe(subnet),
   )
@@ -118,6 +144,7 @@ describe('local interfaces', () => {
     ['loopback', '127.0.0.0/16'],
     ['shared address space', '100.64.0.0/16'],
     ['zero', '0.0.0.0/0'],
+    ['a single address', '10.9.8.7/32'],
     ['no prefix', '192.168.7.0'],
     ['prefix of 33', '192.168.7.0/33'],
     ['a leading zero', '192.168.07.0/24'],
@@ -129,7 +156,7 @@ describe('local interfaces', () => {
     ['empty', ''],
   ])('the subnet is not one that is %s', (_, subnet) => {
     expect(mistakes(RADIO + local({ subnet }))).toEqual([
-      expect.stringMatching(/^4 uplink.local\[0\].subnet: expected a private IPv4 subnet of \/16 to \/32/),
+      expect.stringMatching(/^4 uplink.local\[0\].subnet: expected a private IPv4 subnet of \/16 to \/31/),
     ])
   })
 
@@ -244,6 +271,27 @@ describe('local interfaces', () => {
     ])
   })
 
+  it.each([
+    ['the same', '192.168.7.0/24'],
+    ['a wider one around it', '192.168.0.0/16'],
+    ['a part of it', '192.168.7.128/25'],
+  ])('two with overlapping subnets are a mistake: %s', (_, subnet) => {
+    const text = (other: string) =>
+      `${RADIO}[uplink]\nlocal = [\n{ name = "eth1", mac = "${MAC}", subnet = "192.168.7.0/24" },
+{ name = "eth2", path = "p", subnet = "${other}" }]\n`
+    expect(mistakes(text(subnet))).toEqual([
+      `6 uplink.local[1].subnet: ${subnet} overlaps 192.168.7.0/24 of uplink.local[0]`,
+    ])
+    expect(mistakes(text('192.168.8.0/24'))).toEqual([])
+  })
+
+  it('an SSH port needs one', () => {
+    expect(mistakes(`${RADIO}[uplink]\nssh_port = 22\n`)).toEqual([
+      '4 uplink.ssh_port: no host could reach it: it is for local interfaces, and there is none',
+    ])
+    expect(mistakes(`${RADIO}${local({})}ssh_port = 22\n`)).toEqual([])
+  })
+
   it(`more than ${MAX_LOCALS} are a mistake`, () => {
     const entries = Array.from(
       { length: MAX_LOCALS + 1 },
@@ -258,6 +306,27 @@ describe('local interfaces', () => {
   })
 })
 
+describe('the folders of guard and station', () => {
+  it.each([
+    ['[guard]\nrun_dir = "/run/groundlock/station/"', /^4 guard.run_dir: .* is already station.run_dir$/],
+    [
+      '[guard]\ntoken = "/run/groundlock/guard/link"',
+      /^4 guard.token: .* lies in guard.run_dir, where the guard could remove it; give it a folder of its own$/,
+    ],
+    [
+      '[guard]\ntoken = "/run/groundlock/token/../station/a/link"',
+      /^4 guard.token: .* lies in station.run_dir/,
+    ],
+  ])('%j is a mistake', (text, expected) => {
+    const found = mistakes(`${RADIO}${text}\n`)
+    expect(found).toHaveLength(1)
+    expect(found[0]).toMatch(expected)
+  })
+
+  it('a folder whose name begins like another is another one', () =>
+    expect(mistakes(`${RADIO}[guard]\ntoken = "/run/groundlock/guard-token/link"\n`)).toEqual([]))
+})
+
 describe('examples', () => {
   it.each(ALL_SETTINGS.map((setting) => [setting.key, setting] as const))(
     'that of %s can be pasted',
@@ -268,7 +337,11 @@ describe('examples', () => {
           ? ''
           : 'link.radio.device = "/dev/a"\n'
         : RADIO
-      expect(mistakes(`${line}\n${rest}`)).toEqual([])
+      const beside =
+        key === 'uplink.ssh_port'
+          ? 'uplink.local = [{ name = "eth1", path = "p", subnet = "10.1.0.0/16" }]\n'
+          : ''
+      expect(mistakes(`${line}\n${beside}${rest}`)).toEqual([])
     },
   )
 })
