@@ -23,7 +23,7 @@ const CLEAR_BELOW = '\x1b[J'
 /** The words of the screen that no other program has. */
 const LEGEND = `Words on the screen:
   witness    the kernel's own count of what each uplink sent: it must stand still while shut
-  canary     a frame of our own, sent each 5 s into a pair of virtual devices: the rules must drop it
+  canary     two packets of our own, sent each 5 s into a pair of virtual devices: the rules must drop them
   base       the rules that drop on every device; they stay when the guard ends
   netdev     a rule at the exit of each uplink, which raw frames meet too; an uplink that has one is covered
   twin       a second copy of the rules while shut, which only the guard can remove
