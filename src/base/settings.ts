@@ -167,7 +167,7 @@ export const SETTINGS = {
     fallback: '/run/groundlock/guard/switch',
     unit: null,
     doc: 'With backend simulated: the file that says shut, permit or doubt.',
-    example: '/tmp/switch',
+    example: '/run/groundlock/guard/switch',
   }),
   localName: setting({
     key: 'uplink.local[].name',
