@@ -110,7 +110,7 @@ function wayOver(lower: string, number: number): string {
   return `
     route replace 198.18.${number}.0/24 dev ${lower} metric 9
     neighbour replace 198.18.${number}.1 ${far}
-    -6 route replace 2001:db8:${number}::/64 dev ${lower} metric 999
+    route replace 2001:db8:${number}::/64 dev ${lower} metric 999
     neighbour replace 2001:db8:${number}::1 ${far}`
 }
 
