@@ -172,7 +172,8 @@ function readingRows({ reading, door }: GuardStatus, paint: Paint): string[] {
 
 function kernelText(kernel: 'shut' | 'leased' | 'differs', paint: Paint): string {
   if (kernel === 'shut') return 'shut  read back as it should be'
-  if (kernel === 'leased') return 'permitted  a lease of 3 s for each uplink, renewed while the switch says so'
+  if (kernel === 'leased')
+    return 'permitted  a lease of 3 s for each uplink, renewed while the switch says so'
   return `${paint('bad', 'DIFFERS')}  what is loaded is not what should be`
 }
 
