@@ -10,7 +10,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import * as v from 'valibot'
 import { monotonicUs } from '../dist/base/clock.js'
 import { CONFIGURATION_PATH, loadConfiguration } from '../dist/base/configuration-file.js'
-import { rejectContradictions } from '../dist/base/configuration-rules.js'
+import { rejectWrongLines } from '../dist/base/configuration-rules.js'
 import { Fault, faultLines } from '../dist/base/fault.js'
 import { createLog } from '../dist/base/log.js'
 import { SETTINGS } from '../dist/base/settings.js'
@@ -114,8 +114,7 @@ function chosen(options) {
       lampLine: options.lamp === undefined ? null : lampLine,
       file: options.file ?? wired.file,
     },
-    links: [],
-    uplink: { locals: [], relayLine: options.relay === undefined ? null : relay },
+    uplink: { relayLine: options.relay === undefined ? null : relay },
   }
   rejectImpossible(configuration, options)
   return configuration
@@ -129,7 +128,7 @@ function rejectImpossible(configuration, { lamp, relay }) {
   if (lamp !== undefined && lampLine === null) wrong('there is no lamp line: give --lamp-line LINE')
   if (relay !== undefined && configuration.uplink.relayLine === null)
     wrong('there is no relay line: give --relay LINE')
-  rejectContradictions(configuration, (path, message) => wrong(`${path.join('.')}: ${message}`))
+  rejectWrongLines(configuration, (path, message) => wrong(`${path.join('.')}: ${message}`))
 }
 
 const print = (value) => process.stdout.write(`${JSON.stringify(value)}\n`)

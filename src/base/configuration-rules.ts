@@ -7,12 +7,23 @@ import { doSubnetsOverlap } from './local-network.js'
 
 export function rejectContradictions(configuration: Configuration, complain: Complain): void {
   rejectSharedDevices(configuration, complain)
-  rejectSharedLines(configuration, complain)
-  rejectLinesOutsideHeader(configuration, complain)
+  rejectWrongLines(configuration, complain)
   rejectSharedInterfaces(configuration, complain)
   rejectOverlappingSubnets(configuration, complain)
   rejectUnreachablePort(configuration, complain)
   rejectSharedFolders(configuration, complain)
+}
+
+/** What of the switch, the lamp and the relay is on which line. */
+export interface Wiring {
+  switch: Configuration['switch']
+  uplink: Pick<Configuration['uplink'], 'relayLine'>
+}
+
+/** The rules of the lines alone: also for who tries a wiring that no configuration has yet. */
+export function rejectWrongLines(wiring: Wiring, complain: Complain): void {
+  rejectSharedLines(wiring, complain)
+  rejectLinesOutsideHeader(wiring, complain)
 }
 
 /** Two links on one device would steal each other's bytes. */
@@ -24,7 +35,7 @@ function rejectSharedDevices({ links }: Configuration, complain: Complain): void
 }
 
 /** The lines that are used. The shut line is free where one contact is all there is. */
-function linesOf({ switch: { wiring, ...of }, uplink }: Configuration) {
+function linesOf({ switch: { wiring, ...of }, uplink }: Wiring) {
   return [
     { path: ['switch', 'permit_line'], line: of.permitLine },
     { path: ['switch', 'shut_line'], line: wiring === 'single' ? null : of.shutLine },
@@ -34,8 +45,8 @@ function linesOf({ switch: { wiring, ...of }, uplink }: Configuration) {
 }
 
 /** One line is one contact, lamp or relay. */
-function rejectSharedLines(configuration: Configuration, complain: Complain): void {
-  const lines = linesOf(configuration)
+function rejectSharedLines(wiring: Wiring, complain: Complain): void {
+  const lines = linesOf(wiring)
   for (const [index, { path, line }] of lines.entries()) {
     const first = lines.slice(0, index).find((other) => line !== null && other.line === line)
     if (first) complain(path, `GPIO ${line} is already ${first.path.join('.')}`)
@@ -49,11 +60,11 @@ const FIRST_FREE_LINE = 2
 const LAST_HEADER_LINE = 27
 
 /** A Compute Module has more lines than the header, so a chip that is named may have them; another chip has its own. */
-function rejectLinesOutsideHeader(configuration: Configuration, complain: Complain): void {
-  const { chip, backend } = configuration.switch
+function rejectLinesOutsideHeader(wiring: Wiring, complain: Complain): void {
+  const { chip, backend } = wiring.switch
   if (backend === 'simulated') return
   const isAuto = chip === 'auto'
-  for (const { path, line } of linesOf(configuration)) {
+  for (const { path, line } of linesOf(wiring)) {
     if (line === null) continue
     if ((isAuto || HEADER_CHIP.test(chip)) && line < FIRST_FREE_LINE)
       complain(path, `GPIO ${line} is for the ID EEPROM of a Raspberry Pi's header; free are 2 to 27`)
