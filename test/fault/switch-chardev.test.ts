@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { rmSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -145,6 +145,20 @@ describe.each([1, 2] as const)('libgpiod %d', (major) => {
     opened = watched
     guard.kill('SIGKILL')
     expect(await watched.until(isAt('shut'))).toMatchObject({ reason: 'the switch is SHUT' })
+  })
+
+  it('is read where setpriv is refused, as in the installed unit', async () => {
+    const refused = '#!/bin/sh\necho "setpriv: activate capabilities: Operation not permitted" >&2\nexit 1\n'
+    writeFileSync(join(gpio.folder, 'bin', 'setpriv'), refused, { mode: 0o755 })
+    const script = join(REPOSITORY, 'scripts', 'switch-watch.mjs')
+    const guard = spawn(process.execPath, [script, '--no-config', '--backend', 'chardev'], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    let said = ''
+    for await (const line of createInterface(guard.stdout)) if ((said = line).includes('position')) break
+    guard.kill('SIGTERM')
+    await once(guard, 'exit')
+    expect(JSON.parse(said)).toMatchObject({ position: 'shut', reason: 'the switch is SHUT' })
   })
 
   it.each([

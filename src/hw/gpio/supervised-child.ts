@@ -1,9 +1,10 @@
 /**
  * Supervised child: a short shell script that speaks by lines, with its whole process group.
  * Guarantees: `end` ends all of the group, and resolves when the kernel has taken back what it held; where the guard
- * itself is killed the kernel ends the child too (PR_SET_PDEATHSIG), unless it asks to see its input closed instead.
+ * itself is killed the kernel ends the child too (PR_SET_PDEATHSIG), or systemd does with the unit, unless it asks to see its
+ * input closed instead.
  */
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { toolEnvironment } from './gpiod-tools.js'
 
@@ -31,9 +32,23 @@ export interface ChildOptions {
 /** What is kept of a complaint (characters). */
 const MAX_COMPLAINT = 200
 
+const PDEATHSIG = ['setpriv', '--pdeathsig', 'KILL']
+
+let works: boolean | undefined
+
+/**
+ * Newer versions of setpriv apply capabilities in any case, which the filter of system calls of the installed unit refuses
+ * (capset). There systemd ends what a guard leaves behind, before it starts another.
+ */
+function setprivWorks(): boolean {
+  const [command, ...args] = [...PDEATHSIG, 'true']
+  works ??= spawnSync(command!, args, { stdio: 'ignore', env: toolEnvironment() }).status === 0
+  return works
+}
+
 export function startChild({ script, fate, onLine, onEnd, onComplaint }: ChildOptions): SupervisedChild {
   const shell = ['/bin/sh', '-c', script]
-  const words = fate === 'ends with us' ? ['setpriv', '--pdeathsig', 'KILL', ...shell] : shell
+  const words = fate === 'ends with us' && setprivWorks() ? [...PDEATHSIG, ...shell] : shell
   const child = spawn(words[0]!, words.slice(1), {
     detached: true,
     stdio: ['pipe', 'pipe', 'pipe'],
