@@ -32,7 +32,7 @@ export interface ChildOptions {
 /** What is kept of a complaint (characters). */
 const MAX_COMPLAINT = 200
 
-const PDEATHSIG = ['setpriv', '--pdeathsig', 'KILL']
+const PDEATHSIG = ['setpriv', '--pdeathsig', 'KILL'] as const
 
 let works: boolean | undefined
 
@@ -41,8 +41,8 @@ let works: boolean | undefined
  * (capset). There systemd ends what a guard leaves behind, before it starts another.
  */
 function setprivWorks(): boolean {
-  const [command, ...args] = [...PDEATHSIG, 'true']
-  works ??= spawnSync(command!, args, { stdio: 'ignore', env: toolEnvironment() }).status === 0
+  const [command, ...args] = PDEATHSIG
+  works ??= spawnSync(command, [...args, 'true'], { stdio: 'ignore', env: toolEnvironment() }).status === 0
   return works
 }
 
