@@ -22,7 +22,7 @@ export const GROUPS = {
     timeoutMs: 10_000,
   },
   ruleset: {
-    mutate: ['src/hw/door/ruleset.ts', 'src/hw/door/policy.ts'],
+    mutate: ['src/hw/door/ruleset.ts', 'src/hw/door/policy.ts', 'src/base/ipv4-network.ts'],
     quick: [
       'test/unit/hw/ruleset-rules.test.ts',
       'test/unit/hw/door-ruleset.test.ts',

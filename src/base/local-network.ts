@@ -4,6 +4,7 @@
  * somebody chose, never by what DHCP says: a netmask of /5 would make a public address "own subnet".
  */
 import * as v from 'valibot'
+import { isInside, isPrivate, networkOf, parseSubnet, type Subnet } from './ipv4-network.js'
 
 /** IFNAMSIZ less its final zero (linux/if.h), bytes. */
 const MAX_INTERFACE_NAME_BYTES = 15
@@ -47,9 +48,8 @@ export const privateSubnet = v.pipe(
   v.string(subnetRule),
   v.rawCheck(({ dataset, addIssue }) => {
     const subnet = dataset.typed ? parseSubnet(dataset.value) : null
-    if (subnet === null || !isWidthAllowed(subnet) || !isPrivate(subnet.address))
-      addIssue({ message: subnetRule })
-    else if (networkOf(subnet) !== subnet.address)
+    if (subnet === null || !isWidthAllowed(subnet) || !isPrivate(subnet)) addIssue({ message: subnetRule })
+    else if (networkOf(subnet) !== subnet.first)
       addIssue({ message: `the subnet and not an address in it, so ${subnetText(subnet)}` })
   }),
 )
@@ -58,36 +58,11 @@ export const privateSubnet = v.pipe(
 export function doSubnetsOverlap(one: string, other: string): boolean {
   const [a, b] = [parseSubnet(one), parseSubnet(other)]
   if (a === null || b === null) return false
-  const bits = Math.min(a.bits, b.bits)
-  return networkOf({ ...a, bits }) === networkOf({ ...b, bits })
-}
-
-interface Subnet {
-  /** 32 bits, unsigned. */
-  address: number
-  bits: number
-}
-
-/** Reads `a.b.c.d/n` without any freedom (no leading zeros, nothing left out); null for everything else. */
-function parseSubnet(text: string): Subnet | null {
-  const parts = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(\d{1,2})$/.exec(text)?.slice(1)
-  if (parts === undefined || parts.some((part) => String(Number(part)) !== part)) return null
-  const [a = 0, b = 0, c = 0, d = 0, bits = 0] = parts.map(Number)
-  if (Math.max(a, b, c, d) > 255 || bits > 32) return null
-  return { address: ((a << 24) | (b << 16) | (c << 8) | d) >>> 0, bits }
+  return isInside(a, b) || isInside(b, a)
 }
 
 function isWidthAllowed({ bits }: Subnet): boolean {
   return bits >= MIN_PREFIX_BITS && bits <= MAX_PREFIX_BITS
-}
-
-/** RFC 1918 §3. A prefix of /16 or narrower lies wholly inside or outside of each. */
-function isPrivate(address: number): boolean {
-  return address >>> 24 === 10 || address >>> 20 === 0xac1 || address >>> 16 === 0xc0a8
-}
-
-function networkOf({ address, bits }: Subnet): number {
-  return bits === 0 ? 0 : (address & (0xffffffff << (32 - bits))) >>> 0
 }
 
 function subnetText(subnet: Subnet): string {

@@ -6,6 +6,7 @@ import { dirname } from 'node:path'
 import { reasonOf } from './fault.js'
 import type { Log } from './log.js'
 import { makeFolder } from './make-folder.js'
+import { toldOnce } from './told-once.js'
 
 /** Anybody on the machine may see how it goes, whatever the umask: there is nothing secret in it. */
 const STATUS_MODE = 0o644
@@ -13,12 +14,11 @@ const STATUS_MODE = 0o644
 /** One that cannot be written is told once: nothing that a program is there for depends on it. */
 export class StatusFile {
   readonly #path: string
-  readonly #log: Log
-  #hasFailed = false
+  readonly #tell: (trouble: string) => void
 
   constructor(path: string, log: Log) {
     this.#path = path
-    this.#log = log
+    this.#tell = toldOnce((trouble) => log.warn(trouble))
   }
 
   /** Replaces the file whole, so that a reader never sees half of one. It is not flushed: after a power cut it means nothing. */
@@ -37,11 +37,9 @@ export class StatusFile {
   #try(what: string, act: () => void): void {
     try {
       act()
-      this.#hasFailed = false
+      this.#tell('')
     } catch (error) {
-      if (!this.#hasFailed)
-        this.#log.warn(`cannot ${what} the status file ${this.#path}: ${reasonOf(error)}; all else goes on`)
-      this.#hasFailed = true
+      this.#tell(`cannot ${what} the status file ${this.#path}: ${reasonOf(error)}; all else goes on`)
     }
   }
 }

@@ -129,17 +129,17 @@ export class KernelDoor implements Door {
       if (bare.length > 0) throw uncoveredFault(bare.map(({ name }) => name))
       if (this.#isShut) {
         this.#isShut = false
-        this.#permitted = new Set()
         this.#opening = randomInt(1, 2 ** 32)
         await this.#lift(check)
       }
       check()
       const { uplinks } = this.#sorted
       const text = rules.permitText(uplinks, this.#opening)
+      // Before it is done: a device that goes meanwhile takes the leases of all along.
+      this.#permitted = new Set(uplinks.map(({ ifindex }) => ifindex))
       const { trouble } = await this.#open('nft', [text], { carriedFd: tokenFd, limitMs: PERMIT_LIMIT_MS })
       check()
       if (trouble !== null) throw refusedFault(trouble)
-      this.#permitted = new Set(uplinks.map(({ ifindex }) => ifindex))
     })
   }
 

@@ -3,9 +3,11 @@
  * Never believed: what a DHCP server says of its network. Compared: name, hardware address or path, addresses, routes, ports.
  */
 import { DOWN_ALIAS } from './links.js'
-import { isInside, parseSubnet, subnetTrouble } from './policy.js'
+import { subnetTrouble } from './policy.js'
 import type { LocalInterface } from '../../base/configuration.js'
-import type { DoorPolicy, Subnet } from './policy.js'
+import { isInside, parseSubnet } from '../../base/ipv4-network.js'
+import type { Subnet } from '../../base/ipv4-network.js'
+import type { DoorPolicy } from './policy.js'
 import type { Link, Survey } from './links.js'
 import type { Uplink, VerifiedLocal } from './ruleset.js'
 

@@ -5,6 +5,7 @@
 import type { SwitchConfiguration } from '../../base/configuration.js'
 import { Fault, faultLines, troubleText } from '../../base/fault.js'
 import type { Log } from '../../base/log.js'
+import { toldOnce } from '../../base/told-once.js'
 import { openOutputLine, type Level, type OutputLine } from '../gpio/output-line.js'
 
 export interface Relay {
@@ -45,11 +46,7 @@ export async function openRelay(
  * door. What fails is told once, until it works or fails otherwise.
  */
 export function powering(relay: Relay, log: Log): (isPowered: boolean) => void {
-  let told = ''
-  const tell = (trouble: string) => {
-    if (trouble !== '' && trouble !== told) log.error(trouble)
-    told = trouble
-  }
+  const tell = toldOnce((trouble) => log.error(trouble))
   return (isPowered) => {
     relay.set(isPowered).then(
       () => tell(''),

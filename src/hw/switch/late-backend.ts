@@ -3,6 +3,7 @@
  * guards all the same: the switch is in doubt, so the door is shut and the status says why; it is tried again all the while.
  */
 import { Fault, troubleText } from '../../base/fault.js'
+import { toldOnce } from '../../base/told-once.js'
 import type { Backend, BackendOptions } from './backend.js'
 
 /** Between two tries (ms): a person who mends it sees it at once, and the few programs of a try cost a Pi next to nothing. */
@@ -18,11 +19,10 @@ export function openLate(
   let isStopped = false
   let timer: NodeJS.Timeout
   let trying: Promise<void> = Promise.resolve()
-  let told = ''
+  const tell = toldOnce((trouble) => log.error(trouble))
 
   const wait = (why: Fault) => {
-    if (told !== why.found) log.error(`guarding without a switch: ${troubleText(why)}`)
-    told = why.found
+    tell(`guarding without a switch: ${troubleText(why)}`)
     listener.trouble(`${why.code}, ${why.found}`)
     timer = setTimeout(() => {
       trying = attempt()

@@ -14,6 +14,7 @@ import { connect } from 'node:net'
 import * as v from 'valibot'
 import { reasonOf } from '../../base/fault.js'
 import type { Log } from '../../base/log.js'
+import { toldOnce } from '../../base/told-once.js'
 import { runTool } from '../door/child.js'
 import { BASE, CANARY_ADDRESS, CANARY_COUNTER } from '../door/ruleset.js'
 import { readSentPackets } from './sent-packets.js'
@@ -62,11 +63,7 @@ export async function openCanary(log: Log): Promise<Canary> {
   ]
   const { trouble } = await runTool('ip', ['-batch', '-'], { input: `${lines.join('\n')}\n` })
   if (trouble !== null) log.warn(`the canary's devices cannot be made: ${trouble}`)
-  let told = ''
-  const tell = (why: string): void => {
-    if (why !== told) log.warn(`the canary is broken: ${why}`)
-    told = why
-  }
+  const tell = toldOnce((why) => log.warn(`the canary is broken: ${why}`))
   return {
     test: () => test(tell),
     close: async () => void (await runTool('ip', ['link', 'delete', NEAR])),

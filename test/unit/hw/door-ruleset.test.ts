@@ -1,7 +1,8 @@
 /** The ruleset: what each policy becomes, and that nft takes it. */
 import { spawnSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
-import { addressNumber, isInside, parseSubnet, policyOf, subnetTrouble } from '../../../src/hw/door/policy.js'
+import { isInside, parseSubnet } from '../../../src/base/ipv4-network.js'
+import { policyOf, subnetTrouble } from '../../../src/hw/door/policy.js'
 import type { DoorPolicy } from '../../../src/hw/door/policy.js'
 import * as rules from '../../../src/hw/door/ruleset.js'
 import { describeNetwork } from '../../support/lab/describe-network.js'
@@ -268,7 +269,9 @@ describe('a local network', () => {
     ['0.0.0.1000', null],
     ['x0.0.0.1', null],
     ['0.0.0.1x', null],
-  ])('the address %s as a number: %s', (text, number) => expect(addressNumber(text)).toBe(number))
+  ])('the address %s as a number: %s', (text, number) =>
+    expect(parseSubnet(text)?.first ?? null).toBe(number),
+  )
 
   it('lies inside one that is wider, or itself; never inside a narrower one', () => {
     const [wide, narrow] = [parseSubnet('192.168.0.0/16')!, parseSubnet('192.168.0.0/24')!]

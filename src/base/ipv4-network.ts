@@ -1,0 +1,40 @@
+/** IPv4 network: addresses and subnets as numbers, read without any freedom: no leading zeros, nothing left out. */
+
+export interface Subnet {
+  /** 32 bits, unsigned; of a network, its first address. */
+  first: number
+  /** Of the prefix. */
+  bits: number
+}
+
+/** RFC 1918 §3: the networks that no router of the internet carries. */
+const PRIVATE: readonly Subnet[] = [
+  { first: 0x0a000000, bits: 8 },
+  { first: 0xac100000, bits: 12 },
+  { first: 0xc0a80000, bits: 16 },
+]
+
+const SUBNET = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?:\/(\d{1,2}))?$/
+
+/** `192.168.7.1/24` as numbers; a lone address has all 32 bits. Null for everything else. */
+export function parseSubnet(text: string): Subnet | null {
+  const found = SUBNET.exec(text)
+  if (found === null) return null
+  const parts = found.slice(1, 5)
+  const bits = Number(found[5] ?? 32)
+  if (bits > 32 || parts.some((part) => String(Number(part)) !== part || Number(part) > 255)) return null
+  return { first: parts.reduce((number, part) => number * 256 + Number(part), 0), bits }
+}
+
+/** The first address of the network that the subnet's address is in. */
+export function networkOf({ first, bits }: Subnet): number {
+  return first - (first % 2 ** (32 - bits))
+}
+
+export function isInside(inner: Subnet, outer: Subnet): boolean {
+  return inner.bits >= outer.bits && networkOf({ ...inner, bits: outer.bits }) === networkOf(outer)
+}
+
+export function isPrivate(subnet: Subnet): boolean {
+  return PRIVATE.some((network) => isInside(subnet, network))
+}
