@@ -39,11 +39,3 @@ has_program() {
   done
   return 1
 }
-
-# make_users: in its own lists, where it has any; else, and where we cannot, its first boot makes them.
-make_users() {
-  local list=$root/etc/passwd
-  [ -e "$list" ] && command -v systemd-sysusers >/dev/null || return 0
-  grep -q '^groundlock:' "$list" && grep -q '^groundlock-guard:' "$list" && return 0
-  act 'make the users (systemd-sysusers)' systemd-sysusers --root="$root" groundlock.conf
-}
