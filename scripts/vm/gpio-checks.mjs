@@ -113,7 +113,7 @@ function spread(took) {
 
 /** The guard as it is installed, with an uplink: from the contact to the last lease, as the kernel tells of it. */
 async function guarded(guest, report, backend) {
-  const door = (state) => until(`grep -q '"door": "${state}"' /run/groundlock/guard/guard.json`)
+  const phase = (name) => until(`grep -q '"phase": "${name}"' /run/groundlock/guard/guard.json`)
   const leased = 'nft list set inet groundlock leased | grep -q expires'
   const { out } =
     await guest.run(`sed -i 's/^backend = .*/backend = "${backend}"/' /etc/groundlock/groundlock.toml
@@ -122,10 +122,10 @@ async function guarded(guest, report, backend) {
     nft monitor elements > >(python3 -uc '
 import sys, time
 for line in sys.stdin: print(f"{time.monotonic() * 1000:.3f} {line}", end="")' >/tmp/leases) &
-    ${door('blocked')}
+    ${phase('blocked')}
     for turn in $(seq ${TURNS}); do
-      sleep 1.$((turn * 37 % 100)); ${PERMIT} ${door('permitted')} ${until(leased)} ${leased} && echo leased
-      sleep 0.$((turn * 37 % 100)); ${SHUT} ${door('blocked')} ${leased} || echo none
+      sleep 1.$((turn * 37 % 100)); ${PERMIT} ${phase('permitted')} ${until(leased)} ${leased} && echo leased
+      sleep 0.$((turn * 37 % 100)); ${SHUT} ${phase('blocked')} ${leased} || echo none
     done
     groundlock status | grep -E '^(Door|Switch|  )'
     kill %1; ip link del up0; cat /run/contacts.log /tmp/leases`)

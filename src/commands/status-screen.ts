@@ -55,15 +55,18 @@ const DOOR_WORDS = {
   blocked: { tone: 'good', meaning: 'nothing leaves over an uplink' },
   permitted: { tone: 'warning', meaning: 'traffic may leave over the uplinks' },
   fault: { tone: 'bad', meaning: 'kept shut until SHUT is seen and everything is verified' },
+  // Of a permit that was withdrawn, or of a predecessor's: blocked is said of what was read.
+  shutting: { tone: 'warning', meaning: 'told to be shut, not yet read back as shut' },
 } as const
 
 function doorRows({ nowUs, guard }: Snapshot, paint: Paint): string[] {
   const { status } = guard
   if (guard.state === 'live' && status !== null) {
-    const { tone, meaning } = DOOR_WORDS[status.door]
+    const door = status.phase === 'shutting' ? 'shutting' : status.door
+    const { tone, meaning } = DOOR_WORDS[door]
     const since = agoText(nowUs, status.sinceUs)
     return [
-      row('Door', `${paint(tone, status.door.toUpperCase())}  ${meaning}; for ${since}`),
+      row('Door', `${paint(tone, door.toUpperCase())}  ${meaning}; for ${since}`),
       row('', `why: ${plain(status.reason)}`),
     ]
   }

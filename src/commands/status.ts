@@ -22,6 +22,7 @@ const CLEAR_BELOW = '\x1b[J'
 
 /** The words of the screen that no other program has. */
 const LEGEND = `Words on the screen:
+  shutting   told to be shut, and not yet read back as shut: a moment, and a fault after 5 s
   witness    the kernel's own count of what each uplink sent: it must stand still while shut
   canary     two packets of our own, sent each 5 s into a pair of virtual devices: the rules must drop them
   base       the rules that drop on every device; they stay when the guard ends

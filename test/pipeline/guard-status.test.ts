@@ -2,7 +2,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, watch, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, watch, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { Finding } from '../../src/doctor/check.js'
@@ -19,7 +19,7 @@ const isPossible = spawnSync('unshare', ['-n', 'nft', 'list', 'tables']).status 
 let guard: ChildProcess | undefined
 afterAll(() => guard?.kill('SIGKILL'))
 
-/** Starts a guard in a namespace of its own with one uplink; resolves when it has written its status. */
+/** Starts a guard in a namespace of its own with one uplink; resolves when it has read it back as shut, and written so. */
 async function startGuard(): Promise<ChildProcess> {
   mkdirSync(runDir)
   mkdirSync(join(folder, 'station'))
@@ -40,13 +40,14 @@ async function startGuard(): Promise<ChildProcess> {
   const ended = once(guard, 'exit').then(([code]) => {
     throw new Error(`the guard ended with ${code}`)
   })
-  await Promise.race([statusWritten(), ended])
+  await Promise.race([blockedWritten(), ended])
   return guard
 }
 
-async function statusWritten(): Promise<void> {
+async function blockedWritten(): Promise<void> {
   const watcher = watch(runDir)
-  const isThere = () => existsSync(join(runDir, 'guard.json'))
+  const file = join(runDir, 'guard.json')
+  const isThere = () => existsSync(file) && readFileSync(file, 'utf8').includes('"phase": "blocked"')
   await new Promise<void>((resolve) => {
     watcher.on('change', () => isThere() && resolve())
     if (isThere()) resolve()

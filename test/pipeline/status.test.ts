@@ -73,6 +73,12 @@ describe('one screen', () => {
     expect(status().stdout).toMatch(/PERMITTED {2}traffic may leave[^]*eth0 {2}up, covered, PERMITTED/)
   })
 
+  it('says of a door that was told to shut that it is not read back yet', () => {
+    guardSays({ phase: 'shutting', reason: 'the switch is moving' })
+    expect(status().stdout).toMatch(/^Door +SHUTTING {2}told to be shut, not yet read back as shut/m)
+    expect(status().stdout).not.toContain('nothing leaves')
+  })
+
   it('says where a station knows of no guard, and what its links wait for', () => {
     guardSays()
     const more = { guard: 'none', waitingFor: 'the link token\u001b[2J' }
