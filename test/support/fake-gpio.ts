@@ -21,7 +21,7 @@ export interface FakeGpio {
   driven(line: number): string | null
   /** Whether no process holds the line: takes it for a moment. */
   calls(tool: string): string[]
-  /** `hang.gpioget`, `deaf`. */
+  /** `hang.gpioget`, `deaf`, `deaf.17`. */
   flag(name: string, isOn: boolean): void
   chips(text: string): void
 }

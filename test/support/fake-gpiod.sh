@@ -4,7 +4,7 @@
 # holds its lines exclusively, and lets go of them when it is killed, as the kernel does (here with flock). In the folder:
 #
 #     chips        what gpiodetect prints            hang.TOOL   that tool hangs
-#     level.17     0, 1, or z: nothing connected     deaf        gpiomon misses every edge
+#     level.17     0, 1, or z: nothing connected     deaf        gpiomon misses every edge; deaf.17: of that line
 #     out.22       what gpioset drove last           calls       every command line
 dir=${0%/*}/..
 tool=${0##*/}
@@ -91,7 +91,7 @@ case $tool in
         read -r now <"$dir/level.$each"
         [ "$now" = "${last[$each]}" ] || [ -z "$now" ] && continue
         last[$each]=$now
-        [ -e "$dir/deaf" ] || [ -z "$buffered" ] && continue
+        [ -e "$dir/deaf" ] || [ -e "$dir/deaf.$each" ] || [ -z "$buffered" ] && continue
         if [ "$now" != 0 ]; then echo "$each 1"; else echo "$each $([ "$FAKE_MAJOR" = 1 ] && echo 0 || echo 2)"; fi
       done
     done

@@ -31,5 +31,8 @@ export const SHUT_RE_READ_MS = 2000
 /** Pause between readings of the levels in any other position (ms): the first one decides whether PERMIT was stable. */
 export const RE_READ_MS = 500
 
+/** Pause between readings of the levels while a switch moves (ms): what was missed of a movement is read before it is called doubt. */
+export const MOVING_RE_READ_MS = 100
+
 /** Pause after a failure (ms): a tool that fails at once costs a Pi about 1 % of one core at this rate. */
 export const RETRY_MS = 1000

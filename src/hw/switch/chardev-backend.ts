@@ -7,8 +7,9 @@
  * Why so: `gpiomon` holds its line exclusively and tells edges only, so a level can be read only while its line has no monitor;
  * and edges alone are no reading (one that was lost would never be made good). So the children take turns: each is replaced every
  * 2 s, every 500 ms when the switch is anything but plainly SHUT. While one is replaced nobody looks at its line, but in antivalent
- * wiring the other line is watched, and no turn of the switch leaves that one as it is. In single wiring an edge in that moment (the
- * start of a program) is seen at the next level. Polling alone would need ten processes a second to see SHUT within 100 ms. The
+ * wiring the other line is watched, and no turn of the switch leaves that one as it is: it is seen, and as the contacts agree then,
+ * the levels follow within 100 ms, before that is called a doubt. In single wiring an edge in that moment (the start of a program)
+ * is seen at the next level. Polling alone would need ten processes a second to see SHUT within 100 ms. The
  * backend needs not be told that the door is permitted: it is so in PERMIT only.
  */
 import type { SwitchConfiguration } from '../../base/configuration.js'
@@ -23,12 +24,22 @@ import {
   type GpiodTools,
 } from '../gpio/gpiod-tools.js'
 import { startChild, type SupervisedChild } from '../gpio/supervised-child.js'
-import { RETRY_MS, RE_READ_MS, SHUT_RE_READ_MS, type Backend, type BackendOptions } from './backend.js'
+import {
+  MOVING_RE_READ_MS,
+  RETRY_MS,
+  RE_READ_MS,
+  SHUT_RE_READ_MS,
+  type Backend,
+  type BackendOptions,
+} from './backend.js'
 import { positionOf } from './position-filter.js'
 import type { Circuit, Contacts } from './reading.js'
 
 /** A child that has not told its level by then hangs (ms): known before its line's last level, 500 ms older, is no reading any more. */
 const LEVELS_TIMEOUT_MS = 4000
+
+/** Contacts that agree for longer (ms) are no movement: a cut wire is no reason to start twenty processes a second. */
+const LONGEST_MOVE_MS = 1000
 
 /** Opens the lines, and resolves with the first levels or the first trouble. Errors: `Fault` GL-SWITCH-02, -03. */
 export async function openChardev(
@@ -69,6 +80,8 @@ class ChardevBackend implements Backend {
   #next = 0
   #timer: NodeJS.Timeout | undefined
   #dueMs = Infinity
+  /** Since when the contacts agree; null while they do not. */
+  #agreeSinceMs: number | null = null
   /** The replacement of a child under way. */
   #change: Promise<void> = Promise.resolve()
   #isStopped = false
@@ -158,7 +171,10 @@ class ChardevBackend implements Backend {
   }
 
   #sample(): void {
-    this.#options.listener.sample(this.#contacts())
+    const contacts = this.#contacts()
+    const agree = positionOf(contacts, this.#configuration.wiring) === 'between'
+    this.#agreeSinceMs = agree ? (this.#agreeSinceMs ?? performance.now()) : null
+    this.#options.listener.sample(contacts)
     this.#onFirst()
   }
 
@@ -169,7 +185,9 @@ class ChardevBackend implements Backend {
 
   #pauseMs(): number {
     const isShut = positionOf(this.#contacts(), this.#configuration.wiring) === 'shut'
-    return (isShut ? SHUT_RE_READ_MS : RE_READ_MS) / this.#offsets.length
+    const isMoving = this.#agreeSinceMs !== null && performance.now() - this.#agreeSinceMs < LONGEST_MOVE_MS
+    const pauseMs = isMoving ? MOVING_RE_READ_MS : isShut ? SHUT_RE_READ_MS : RE_READ_MS
+    return pauseMs / this.#offsets.length
   }
 
   #nextTurnIn(pauseMs: number): void {
