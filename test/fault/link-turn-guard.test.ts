@@ -24,6 +24,15 @@ function station({ onTestFinished }: TestContext, beginning?: Beginning): Statio
   return made
 }
 
+/** A station that runs beside a guard, which has heard so. */
+async function besideGuard(context: TestContext, beginning?: Beginning, isShut?: () => Promise<boolean>) {
+  const one = station(context, beginning)
+  const guard = await one.guard(isShut)
+  await one.turn.start()
+  await one.until(() => guard.link === 'open')
+  return { one, guard }
+}
+
 /** What others see of the token. */
 const seen = ({ path }: StationTurn) => new LinkToken(path).look()
 
@@ -124,10 +133,7 @@ describe
 
     test('a token that is taken away while it is left to the guard: told before its time is over', async (context) => {
       const { expect } = context
-      const one = station(context)
-      const guard = await one.guard()
-      await one.turn.start()
-      await one.until(() => guard.link === 'open')
+      const { one, guard } = await besideGuard(context)
       expect(await guard.askToGiveWay()).toBe('gave way')
       renameSync(one.path, join(one.dir, 'aside'))
       await one.untilLogged('it is missing')
@@ -236,10 +242,7 @@ describe
 
     test('a guard that took the token and gave it back had its turn: it is not left to it again', async (context) => {
       const { expect } = context
-      const one = station(context)
-      const guard = await one.guard()
-      await one.turn.start()
-      await one.until(() => guard.link === 'open')
+      const { one, guard } = await besideGuard(context)
       expect(await guard.askToGiveWay()).toBe('gave way')
       expect(await one.guardToken.take()).toBe(true)
       await one.until(() => one.turn.status.waitingFor === HELD)
@@ -253,10 +256,7 @@ describe
 
     test('asked while it waits for the lease, or for the guard: it gives way, and there is nothing to close', async (context) => {
       const { expect } = context
-      const one = station(context, { permitted: true })
-      const guard = await one.guard(async () => false)
-      await one.turn.start()
-      await one.until(() => guard.link === 'open')
+      const { one, guard } = await besideGuard(context, { permitted: true }, async () => false)
       expect(await guard.askToGiveWay()).toBe('gave way')
       expect([guard.link, await one.guardToken.take()]).toEqual(['closed', true])
       await one.until(() => one.turn.status.waitingFor === HELD)
@@ -267,10 +267,7 @@ describe
 
     test('what cannot be stored in time is no giving way: the token is kept, and the links open again', async (context) => {
       const { expect } = context
-      const one = station(context)
-      const guard = await one.guard()
-      await one.turn.start()
-      await one.until(() => guard.link === 'open')
+      const { one, guard } = await besideGuard(context)
       one.closing = async () => false
       const answer = guard.askToGiveWay()
       await one.until(() => one.did.length === 3)
@@ -285,10 +282,7 @@ describe
 
     test('nor is what was stored too late', async (context) => {
       const { expect } = context
-      const one = station(context)
-      const guard = await one.guard()
-      await one.turn.start()
-      await one.until(() => guard.link === 'open')
+      const { one, guard } = await besideGuard(context)
       one.closing = async () => {
         await pause(4600)
         return true
@@ -299,10 +293,7 @@ describe
 
     test('a station that is ended while it gives way keeps the token until its end', async (context) => {
       const { expect } = context
-      const one = station(context)
-      const guard = await one.guard()
-      await one.turn.start()
-      await one.until(() => guard.link === 'open')
+      const { one, guard } = await besideGuard(context)
       let close: (stored: boolean) => void = () => {}
       one.closing = () => new Promise((resolve) => (close = resolve))
       const answer = guard.askToGiveWay()
@@ -330,11 +321,9 @@ describe
 
     test('an answer of before the station gave way does not count after it', async (context) => {
       const { expect } = context
-      const one = station(context, { permitted: true })
       const answers: ((isShut: boolean) => void)[] = []
-      const guard = await one.guard(() => new Promise((resolve) => answers.push(resolve)))
-      await one.turn.start()
-      await one.until(() => guard.link === 'open')
+      const isShut = () => new Promise<boolean>((resolve) => answers.push(resolve))
+      const { one, guard } = await besideGuard(context, { permitted: true }, isShut)
       while (answers.length === 0) await pause(10)
       expect(await guard.askToGiveWay()).toBe('gave way')
       await one.until(() => one.turn.status.waitingFor === LEASE)
