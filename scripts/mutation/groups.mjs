@@ -24,6 +24,7 @@ export const GROUPS = {
   ruleset: {
     mutate: ['src/hw/door/ruleset.ts', 'src/hw/door/policy.ts', 'src/base/ipv4-network.ts'],
     quick: [
+      'test/unit/ipv4-network.test.ts',
       'test/unit/hw/ruleset-rules.test.ts',
       'test/unit/hw/door-ruleset.test.ts',
       'test/unit/hw/door-locals.test.ts',

@@ -51,19 +51,16 @@ export async function runStryker(folder, group) {
   return { report, sandbox: join(sandboxes, readdirSync(sandboxes)[0]) }
 }
 
-/** A configuration of vitest for these tests alone, which Stryker's threads and a vitest of its own understand. */
+/** The project's configuration of vitest with these tests alone, as Stryker's threads and a vitest of its own understand it. */
 export function vitestConfiguration(folder, name, tests) {
   const path = join(folder, `vitest-${name}.config.mjs`)
-  const test = {
-    environment: 'node',
-    include: tests,
-    pool: 'forks',
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
-  }
-  // A folder made for a while is its maker's alone, and some tests start programs of this project as another user.
-  const readable = "import { chmodSync } from 'node:fs'\nchmodSync('.', 0o755)\n"
-  writeFileSync(path, `${readable}export default ${JSON.stringify({ test })}\n`)
+  const text = `import { chmodSync } from 'node:fs'
+import project from ${JSON.stringify(join(root, 'vitest.config.ts'))}
+// A folder made for a while is its maker's alone, and some tests start programs of this project as another user.
+chmodSync('.', 0o755)
+export default { test: { ...project.test, include: ${JSON.stringify(tests)}, reporters: ['default'] } }
+`
+  writeFileSync(path, text)
   return path
 }
 

@@ -18,12 +18,13 @@ const SUBNET = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?:\/(\d{1,2}))?$/
 
 /** `192.168.7.1/24` as numbers; a lone address has all 32 bits. Null for everything else. */
 export function parseSubnet(text: string): Subnet | null {
-  const found = SUBNET.exec(text)
-  if (found === null) return null
-  const parts = found.slice(1, 5)
-  const bits = Number(found[5] ?? 32)
-  if (bits > 32 || parts.some((part) => String(Number(part)) !== part || Number(part) > 255)) return null
-  return { first: parts.reduce((number, part) => number * 256 + Number(part), 0), bits }
+  const parts = SUBNET.exec(text)
+    ?.slice(1)
+    .filter((part) => part !== undefined)
+  if (parts === undefined || parts.some((part) => String(Number(part)) !== part)) return null
+  const [a = 0, b = 0, c = 0, d = 0, bits = 32] = parts.map(Number)
+  if (Math.max(a, b, c, d) > 255 || bits > 32) return null
+  return { first: ((a * 256 + b) * 256 + c) * 256 + d, bits }
 }
 
 /** The first address of the network that the subnet's address is in. */

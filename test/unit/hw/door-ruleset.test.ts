@@ -1,7 +1,6 @@
 /** The ruleset: what each policy becomes, and that nft takes it. */
 import { spawnSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
-import { isInside, parseSubnet } from '../../../src/base/ipv4-network.js'
 import { policyOf, subnetTrouble } from '../../../src/hw/door/policy.js'
 import type { DoorPolicy } from '../../../src/hw/door/policy.js'
 import * as rules from '../../../src/hw/door/ruleset.js'
@@ -250,38 +249,6 @@ describe('a local network', () => {
     ['', 'no IPv4 network'],
   ])('%s may not: %s', (subnet, why) => expect(subnetTrouble(subnet)).toContain(why))
 
-  it.each([
-    'a192.168.7.0',
-    '192.168.7.0a',
-    '192.168.7.0/024',
-    '192.168.7.0/2a',
-    '192.168.7',
-    '1.2.3.4.5',
-    '.',
-    '/24',
-  ])('%s is none', (text) => expect(parseSubnet(text)).toBeNull())
-
-  it.each([
-    ['0.0.0.0', 0],
-    ['10.20.30.255', 0x0a141eff],
-    ['255.255.255.255', 0xffffffff],
-    ['256.0.0.0', null],
-    ['0.0.0.1000', null],
-    ['x0.0.0.1', null],
-    ['0.0.0.1x', null],
-  ])('the address %s as a number: %s', (text, number) =>
-    expect(parseSubnet(text)?.first ?? null).toBe(number),
-  )
-
-  it('lies inside one that is wider, or itself; never inside a narrower one', () => {
-    const [wide, narrow] = [parseSubnet('192.168.0.0/16')!, parseSubnet('192.168.0.0/24')!]
-    expect([isInside(narrow, wide), isInside(wide, wide), isInside(wide, narrow)]).toEqual([
-      true,
-      true,
-      false,
-    ])
-  })
-
   it('its only port is that of SSH, where one is asked for', () => {
     const eth1 = { name: 'eth1', mac: null, path: 'pci-1', subnet: '192.168.7.0/24' }
     expect(policyOf({ locals: [eth1], sshPort: null, relayLine: null })).toEqual({
@@ -293,8 +260,6 @@ describe('a local network', () => {
       ports: [{ protocol: 'tcp', port: 22 }],
     })
   })
-
-  it('is numbers', () => expect(parseSubnet('192.168.7.0/24')).toEqual({ first: 0xc0a80700, bits: 24 }))
 })
 
 describeNetwork('nft takes it', () => {
