@@ -14,15 +14,13 @@ const PRIVATE: readonly Subnet[] = [
   { first: 0xc0a80000, bits: 16 },
 ]
 
-const SUBNET = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?:\/(\d{1,2}))?$/
+const SUBNET = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(\d{1,2})$/
 
 /** `192.168.7.1/24` as numbers; a lone address has all 32 bits. Null for everything else. */
 export function parseSubnet(text: string): Subnet | null {
-  const parts = SUBNET.exec(text)
-    ?.slice(1)
-    .filter((part) => part !== undefined)
+  const parts = SUBNET.exec(text.includes('/') ? text : `${text}/32`)?.slice(1)
   if (parts === undefined || parts.some((part) => String(Number(part)) !== part)) return null
-  const [a = 0, b = 0, c = 0, d = 0, bits = 32] = parts.map(Number)
+  const [a = 0, b = 0, c = 0, d = 0, bits = 0] = parts.map(Number)
   if (Math.max(a, b, c, d) > 255 || bits > 32) return null
   return { first: ((a * 256 + b) * 256 + c) * 256 + d, bits }
 }
