@@ -267,7 +267,7 @@ class RunningGuard implements Guard {
     if (parts === undefined) return
     this.#permit = 'none'
     this.#shuttings++
-    parts.watch.changes()
+    parts.watch.shuts()
     this.#powerUplink(false)
     if (this.#shutting !== undefined) {
       this.#shutAgain = how
@@ -294,8 +294,7 @@ class RunningGuard implements Guard {
     let ended: GuardInputs['permit'] = 'ok'
     try {
       markPermitted(this.#configuration.guard.runDir)
-      parts.watch.permitted()
-      parts.watch.changes()
+      parts.watch.permits()
       await parts.door.permit(tokenFd)
       if (shuttings === this.#shuttings) this.#powerUplink(true)
     } catch (error) {

@@ -247,6 +247,37 @@ ${more}`,
     }
   })
 
+  // As on a small Pi with a card that stalls: a reading takes longer than a renewal, a shutting longer than the guard's beat.
+  test('with tools that take their time it goes on permitting, and gets shut', async () => {
+    const bin = join(dir, 'bin')
+    mkdirSync(bin)
+    const late = (seconds: number) => writeFileSync(join(bin, 'late'), String(seconds))
+    late(0.3)
+    for (const tool of ['nft', 'ip']) {
+      const real = spawnSync('sh', ['-c', `command -v ${tool}`], { encoding: 'utf8' }).stdout.trim()
+      const text = `#!/bin/sh\ncase "$*" in -i | *monitor*) ;; *) sleep $(cat ${bin}/late) ;; esac\nexec ${real} "$@"\n`
+      writeFileSync(join(bin, tool), text, { mode: 0o755 })
+    }
+    start({ PATH: `${bin}:${process.env['PATH']}` })
+    await until('it is shut', () => status()?.phase === 'blocked')
+    const station = standIn()
+    try {
+      await until('it knows the station', () => status()?.station.state === 'present')
+      flip('permit')
+      await until('it permits', () => status()?.door === 'permitted')
+      const { sinceUs } = status()!
+      // Longer than a reading may be old.
+      await until('it goes on', () => status()!.nowUs - sinceUs > 7e6)
+      expect(status()).toMatchObject({ door: 'permitted', sinceUs })
+      late(1)
+      flip('shut')
+      await until('it is shut again', () => status()?.phase === 'blocked' && status()?.token === 'free')
+      expect(status()?.reading?.kernel).toBe('shut')
+    } finally {
+      station.stop()
+    }
+  })
+
   test('a guard whose folder is missing says which', () => {
     rmSync(join(dir, 'guard'), { recursive: true })
     const { code, stderr } = run(['--config', configuration()])

@@ -14,6 +14,8 @@ const isFresh = (before: GuardState, { kernelAtMs, nowMs }: GuardInputs) =>
   kernelAtMs >= before.changedMs && nowMs - kernelAtMs <= 5000
 const isOverdue = (before: GuardState, { kernelAtMs, nowMs }: GuardInputs) =>
   nowMs - kernelAtMs > 5000 && nowMs - before.changedMs > 5000
+const isUnread = (before: GuardState, inputs: GuardInputs) =>
+  !isFresh(before, inputs) && !isOverdue(before, inputs)
 const readsShut = (before: GuardState, inputs: GuardInputs) =>
   isFresh(before, inputs) && inputs.kernel === 'shut'
 
@@ -98,9 +100,10 @@ export const GUARD_RULES: Readonly<Record<string, Rule>> = {
     !['blocked', 'asking'].includes(before.phase) || inputs.witness !== 'grew' || decision.effects.length > 0,
   'whoever leaves permitted shuts at once': ({ phase }, _, decision) =>
     phase !== 'permitted' || decision.state.phase === 'permitted' || shuts(decision),
-  'what is not shut is shut again within a second': (before, inputs, decision) =>
+  'what is read as not shut is shut again within a second': (before, inputs, decision) =>
     !['fault', 'shutting'].includes(before.phase) ||
     readsShut(before, inputs) ||
+    isUnread(before, inputs) ||
     inputs.nowMs - before.changedMs < 1000 ||
     shuts(decision),
   'a fault is left by SHUT with everything verified, only': (before, inputs, { door }) =>

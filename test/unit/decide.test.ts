@@ -139,6 +139,27 @@ it('a token is not freed by a read-back from before the shutting', () => {
   expect(decide(before, { ...inputs, kernelAtMs: NOW_MS })).toMatchObject({ effects: ['free token'] })
 })
 
+it('a shutting that takes longer than a second is awaited, and its reading counts', () => {
+  const state = stateIn('shutting', { sinceMs: NOW_MS, changedMs: NOW_MS })
+  const inputs = calmInputs({ token: 'mine' })
+  const old = { ...inputs, kernelAtMs: NOW_MS - 0.1 }
+  // Nothing is begun anew meanwhile: that would make what is read old once more.
+  const waiting = decide(state, { ...old, nowMs: NOW_MS + 4000 })
+  expect(waiting).toMatchObject({ row: 'shuts', effects: [] })
+  const read = { ...inputs, kernelAtMs: NOW_MS, nowMs: NOW_MS + 4001 }
+  expect(decide(waiting.state, { ...read, kernel: 'leased' }).effects).toEqual(['shut'])
+  expect(decide(waiting.state, read)).toMatchObject({ row: 'shut', effects: ['free token'] })
+})
+
+it('a fault whose shutting takes longer than a second is left as any other', () => {
+  const state = stateIn('fault', { sinceMs: NOW_MS, changedMs: NOW_MS, shutSinceMs: NOW_MS })
+  const inputs = calmInputs({ token: 'mine' })
+  const waiting = decide(state, { ...inputs, kernelAtMs: NOW_MS - 0.1, nowMs: NOW_MS + 4000 })
+  expect(waiting).toMatchObject({ row: 'fault: is being shut', effects: [] })
+  const read = { ...inputs, kernelAtMs: NOW_MS, nowMs: NOW_MS + 4001 }
+  expect(decide(waiting.state, read)).toMatchObject({ door: 'blocked', effects: ['free token'] })
+})
+
 it('shutting that does not shut within 5 s is a fault', () => {
   const guard = guardFrom(stateIn('shutting', { sinceMs: NOW_MS - 5000 }))
   expect(guard.at(0, { kernel: 'leased' })).toBe('blocked | shuts | shut')

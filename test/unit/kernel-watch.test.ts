@@ -53,13 +53,33 @@ it('before the first reading the kernel is in doubt', () => {
   expect(watchOf().watch.kernel).toBe('differs')
 })
 
-it('a reading that was begun before the door changed is void', async () => {
+it.each(['shuts', 'permits'] as const)(
+  'a reading that was begun before the door %s is void',
+  async (change) => {
+    const { watch, reads } = watchOf()
+    const reading = watch.read()
+    watch[change]()
+    reads[0]!(SHUT)
+    await reading
+    expect(watch.reading).toBeUndefined()
+  },
+)
+
+it('a reading that spans renewals counts; one that spans another opening does not', async () => {
   const { watch, reads } = watchOf()
-  const reading = watch.read()
-  watch.changes()
-  reads[0]!(SHUT)
-  await reading
-  expect(watch.reading).toBeUndefined()
+  watch.permits()
+  const spanning = watch.read()
+  watch.permits()
+  watch.permits()
+  reads[0]!({ ...SHUT, kernel: 'leased' })
+  await spanning
+  expect(watch.kernel).toBe('leased')
+  const old = watch.read()
+  watch.shuts()
+  watch.permits()
+  reads[1]!(SHUT)
+  await old
+  expect(watch.kernel).toBe('leased')
 })
 
 it('a reading under way is not begun again', async () => {

@@ -71,7 +71,9 @@ interface Moment {
   begins: boolean
 }
 
-const shutIsDue = ({ begins, nowMs, state }: Moment) => begins || nowMs - state.changedMs >= SHUT_AGAIN_MS
+/** Not again while the last one is still to be read: each would void that reading, so a slow one would never count. */
+const shutIsDue = ({ begins, nowMs, state, view }: Moment) =>
+  begins || (view.kernel !== 'unread' && nowMs - state.changedMs >= SHUT_AGAIN_MS)
 
 /** EFFECT_RULES as code. */
 const IS_DUE: Readonly<Record<Effect, (moment: Moment) => boolean>> = {

@@ -20,8 +20,8 @@ export interface Row {
 
 /** When an effect that a row names is really asked for. */
 export const EFFECT_RULES: Readonly<Record<Effect, string>> = {
-  shut: 'when the phase begins, then each second',
-  'shut harder': 'when the phase begins, then each second; sets links down whatever came before',
+  shut: 'when the phase begins, then each second, once the kernel was read after the last',
+  'shut harder': 'as shut; sets links down whatever came before',
   'ask station': 'once while asking, if a station is there',
   'take token': 'while nobody has it',
   'free token': 'only when it is the guard’s and the kernel was read as shut after the last change',

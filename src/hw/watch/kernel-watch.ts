@@ -24,6 +24,7 @@ export class KernelWatch {
   #isFlying = false
   /** Changes of the door so far: a reading that was begun before the last one is void. */
   #changes = 0
+  #isPermitted = false
   #isReading = false
 
   constructor(parts: { door: Door; witness: Witness; canary: Canary; log: Log }) {
@@ -66,9 +67,10 @@ export class KernelWatch {
     return this.#canarySaid === 'passed' ? 'the canary came through' : this.#witnessTrouble
   }
 
-  /** The door is about to be shut or opened: what is being read now is void. */
-  changes(): void {
+  /** The door is about to be shut: what is being read now is void. */
+  shuts(): void {
     this.#changes++
+    this.#isPermitted = false
   }
 
   /** The door was shut, and `reading` is what was read back behind that; it was begun at `atMs`. */
@@ -81,8 +83,13 @@ export class KernelWatch {
     }
   }
 
-  /** Sending is right from now on. */
-  permitted(): void {
+  /**
+   * The door is about to be opened, or held open: sending is right from now on, and what is being read when it is opened is void. A
+   * reading may span a renewal; one that takes longer than those come would never count.
+   */
+  permits(): void {
+    if (!this.#isPermitted) this.#changes++
+    this.#isPermitted = true
     this.#witness.permitted()
   }
 
