@@ -209,7 +209,8 @@ class RunningGuard implements Guard {
     this.#decision = decision
     if (decision.state.phase !== 'asking') this.#forgetAnswer()
     for (const effect of decision.effects) this.#begin(effect, parts)
-    parts.lamp.show(signalOf(decision.door, parts.server.vehicle))
+    // A door that was only told to be shut is not shown as shut.
+    if (decision.state.phase !== 'shutting') parts.lamp.show(signalOf(decision.door, parts.server))
     // A reason may count seconds down: it is news with another row only.
     const isNews = decision.row !== before?.row && decision.reason !== before?.reason
     if (isNews || decision.door !== before.door) this.#tell(decision, before)

@@ -76,3 +76,8 @@ export const guardStatusSchema = v.object({
 })
 
 export type GuardStatus = v.InferOutput<typeof guardStatusSchema>
+
+/** The door in a word that says no more than what was read: it is not blocked while it was only told to be. */
+export function doorWord({ door, phase }: GuardStatus): GuardStatus['door'] | 'shutting' {
+  return phase === 'shutting' ? 'shutting' : door
+}

@@ -2,7 +2,7 @@
  * Status screen: door, why, since when, contacts, links, recording, witness and layers on one screen.
  * Pure. What is old is never shown as now, what is not known is said to be so, and colour only repeats what a word says.
  */
-import type { GuardStatus } from '../base/guard-status.js'
+import { doorWord, type GuardStatus } from '../base/guard-status.js'
 import type { FoundStatus, StationReport } from '../doctor/status-file.js'
 import { countText, durationText, percentText, pluralText, sizeText } from './quantity-text.js'
 import { plain } from './plain-text.js'
@@ -55,15 +55,26 @@ const DOOR_WORDS = {
   blocked: { tone: 'good', meaning: 'nothing leaves over an uplink' },
   permitted: { tone: 'warning', meaning: 'traffic may leave over the uplinks' },
   fault: { tone: 'bad', meaning: 'kept shut until SHUT is seen and everything is verified' },
-  // Of a permit that was withdrawn, or of a predecessor's: blocked is said of what was read.
   shutting: { tone: 'warning', meaning: 'told to be shut, not yet read back as shut' },
+} as const
+
+/** Rows of the decision table that are a fault in which the kernel was read as shut; in any other nothing says that it is. */
+const SHUT_FAULTS: ReadonlySet<string> = new Set([
+  'fault: token in doubt',
+  'fault: switch in doubt',
+  'fault: waits for SHUT',
+])
+
+const OPEN_FAULT = {
+  tone: 'bad',
+  meaning: 'NOT read back as shut: if it stays so, pull the uplink’s plug',
 } as const
 
 function doorRows({ nowUs, guard }: Snapshot, paint: Paint): string[] {
   const { status } = guard
   if (guard.state === 'live' && status !== null) {
-    const door = status.phase === 'shutting' ? 'shutting' : status.door
-    const { tone, meaning } = DOOR_WORDS[door]
+    const door = doorWord(status)
+    const { tone, meaning } = door === 'fault' && !SHUT_FAULTS.has(status.row) ? OPEN_FAULT : DOOR_WORDS[door]
     const since = agoText(nowUs, status.sinceUs)
     return [
       row('Door', `${paint(tone, door.toUpperCase())}  ${meaning}; for ${since}`),

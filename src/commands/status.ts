@@ -7,6 +7,7 @@ import {
   configurationOrDefaults,
   type FoundConfiguration,
 } from '../base/configuration-file.js'
+import { doorWord } from '../base/guard-status.js'
 import { isProcessAlive } from '../base/process-alive.js'
 import { readGuardStatus, readStationStatus } from '../doctor/status-file.js'
 import { EXIT_CODE } from './exit-code.js'
@@ -91,7 +92,7 @@ function show(snapshot: Snapshot, options: Options): void {
 function forPrograms({ nowUs, guard, station, configurationTrouble }: Snapshot, { config }: Options): object {
   const live = guard.state === 'live' ? guard.status : null
   return {
-    door: live?.door ?? null,
+    door: live === null ? null : doorWord(live),
     doorSaidBy: live === null ? null : 'guard',
     doorWhy: live?.reason ?? guard.why,
     nowUs,

@@ -1,4 +1,5 @@
 /** Door checks: whether the guard runs and what it reads back, and what of the rules is loaded, seen without its help. */
+import { doorWord } from '../base/guard-status.js'
 import { AS_ROOT, fail, notApplicable, pass, warn, type Answer, type Context, type Group } from './check.js'
 import { parseListing } from '../hw/door/listing.js'
 import { policyOf } from '../hw/door/policy.js'
@@ -43,7 +44,7 @@ function lookAtGuard({ guard, machine }: Context): Answer[] {
           'Mend that, then turn the switch to SHUT: groundlock status says what it waits for.',
         ),
       ]
-    : [pass(`the door is ${door}: ${reason}`)]
+    : [pass(`the door is ${doorWord(guard.status)}: ${reason}`)]
 }
 
 function lookAtLayers({ guard }: Context): Answer[] {

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { monotonicUs } from '../../src/base/clock.js'
 import type { GuardStatus } from '../../src/base/guard-status.js'
+import { TABLE } from '../../src/hw/decide/table.js'
 import { GROUNDLOCK, groundlock } from '../support/groundlock.js'
 import { madeGuardStatus, madeStationStatus } from '../support/made-status.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
@@ -77,6 +78,18 @@ describe('one screen', () => {
     guardSays({ phase: 'shutting', reason: 'the switch is moving' })
     expect(status().stdout).toMatch(/^Door +SHUTTING {2}told to be shut, not yet read back as shut/m)
     expect(status().stdout).not.toContain('nothing leaves')
+    const json = groundlock(['status', '--json', '--config', configuration])
+    expect(JSON.parse(json.stdout)).toMatchObject({ door: 'shutting' })
+  })
+
+  it('says of a fault whether it is kept shut', () => {
+    for (const { name, next } of TABLE.filter((row) => row.next === 'fault')) {
+      guardSays({ door: 'fault', phase: next, row: name })
+      const isShut = ['fault: token in doubt', 'fault: switch in doubt', 'fault: waits for SHUT'].includes(
+        name,
+      )
+      expect(status().stdout).toMatch(isShut ? /FAULT {2}kept shut/ : /FAULT {2}NOT read back as shut/)
+    }
   })
 
   it('says where a station knows of no guard, and what its links wait for', () => {

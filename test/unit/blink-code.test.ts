@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { BLINK_CODES, TICK_MS, isLit, type Signal } from '../../src/hw/lamp/blink-code.js'
+import { BLINK_CODES, TICK_MS, isLit, signalOf, type Signal } from '../../src/hw/lamp/blink-code.js'
 import { REPOSITORY } from '../support/groundlock.js'
 
 const SIGNALS = Object.keys(BLINK_CODES) as Signal[]
@@ -48,3 +48,14 @@ describe('blink codes', () => {
     )
   })
 })
+
+it.each([
+  ['blocked', 'open', 'none', 'shut'],
+  ['blocked', 'open', 'disarmed', 'recording'],
+  ['blocked', 'open', 'lost', 'recording'],
+  ['blocked', 'closed', 'armed', 'shut'],
+  ['permitted', 'closed', 'none', 'permitted'],
+  ['fault', 'open', 'armed', 'fault'],
+] as const)('a %s door with the link %s and the vehicle %s: %s', (door, link, vehicle, signal) =>
+  expect(signalOf(door, { link, vehicle })).toBe(signal),
+)

@@ -24,11 +24,11 @@ export function isLit(signal: Signal, tick: number): boolean {
   return code[tick % code.length] === '#'
 }
 
-/** A flight is recorded while the station knows of a vehicle. */
+/** A flight is recorded while the station knows of a vehicle and has its link open. */
 export function signalOf(
   door: 'blocked' | 'permitted' | 'fault',
-  vehicle: 'none' | 'disarmed' | 'armed' | 'lost',
+  station: { link: 'open' | 'closed'; vehicle: 'none' | 'disarmed' | 'armed' | 'lost' },
 ): Signal {
   if (door !== 'blocked') return door
-  return vehicle === 'none' ? 'shut' : 'recording'
+  return station.link === 'closed' || station.vehicle === 'none' ? 'shut' : 'recording'
 }
