@@ -6,8 +6,8 @@ import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { LineSplitter } from '../../src/base/line-splitter.js'
 import { openGuardServer } from '../../src/hw/protocol/guard-server.js'
-import { LineSplitter } from '../../src/hw/protocol/line-splitter.js'
 import { MAX_LINE_BYTES, lineOf, parseFromGuard, parseFromStation } from '../../src/hw/protocol/messages.js'
 import type { FromGuard, FromStation } from '../../src/hw/protocol/messages.js'
 import { seed } from '../support/soak.js'
@@ -132,7 +132,7 @@ function pieces(bytes: Buffer, places: readonly number[]): Buffer[] {
 }
 
 function messagesOf<T>(parts: readonly Buffer[], parse: (line: string) => T | null): T[] {
-  const lines = new LineSplitter()
+  const lines = new LineSplitter(MAX_LINE_BYTES)
   return parts
     .flatMap((part) => [...lines.push(part)])
     .flatMap((line) => {

@@ -2,16 +2,14 @@
  * Client: one program at the guard's socket: its lines in, ours out, both bounded. It can hang itself up, and no more.
  */
 import type { Socket } from 'node:net'
-import { LineSplitter } from './line-splitter.js'
-import { lineOf, parseFromStation } from './messages.js'
+import { LineSplitter } from '../../base/line-splitter.js'
+import { writeLine } from '../../base/line-writer.js'
+import { MAX_LINE_BYTES, lineOf, parseFromStation } from './messages.js'
 import type { FromGuard, FromStation } from './messages.js'
 import { Pace } from './pace.js'
 
 /** A station says one line a second and one on each change; who says more is no station (lines, at once and a second). */
 const PACE = { most: 60, perSecond: 20 }
-
-/** What a client has not read of ours; past that it is hung, and let go (bytes; minutes of what the guard says). */
-const MAX_UNREAD_BYTES = 64 * 1024
 
 export interface ClientListener {
   heard(message: FromStation): void
@@ -26,7 +24,7 @@ export class Client {
 
   constructor(socket: Socket, listener: ClientListener) {
     this.#socket = socket
-    const lines = new LineSplitter()
+    const lines = new LineSplitter(MAX_LINE_BYTES)
     socket.on('error', () => socket.destroy())
     socket.once('close', () => listener.closed())
     // A half line that is left then is no message.
@@ -44,9 +42,7 @@ export class Client {
 
   /** Says it, unless the client is gone; one that does not read is let go. */
   say(message: FromGuard): void {
-    if (this.#socket.destroyed) return
-    this.#socket.write(lineOf(message))
-    if (this.#socket.writableLength > MAX_UNREAD_BYTES) this.hangUp()
+    writeLine(this.#socket, lineOf(message))
   }
 
   hangUp(): void {

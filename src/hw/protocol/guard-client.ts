@@ -5,8 +5,9 @@
  */
 import { createConnection } from 'node:net'
 import type { Socket } from 'node:net'
-import { LineSplitter } from './line-splitter.js'
-import { lineOf, parseFromGuard } from './messages.js'
+import { LineSplitter } from '../../base/line-splitter.js'
+import { writeLine } from '../../base/line-writer.js'
+import { MAX_LINE_BYTES, lineOf, parseFromGuard } from './messages.js'
 import type { DoorWord, FromGuard, FromStation, LinkWord, VehicleWord } from './messages.js'
 
 /** Pause before the next try to connect (ms): a guard that was restarted hears of the station within half a second. */
@@ -14,9 +15,6 @@ const RECONNECT_MS = 500
 
 /** The station's state is said this often (ms), and when it changed. */
 const STATE_MS = 1000
-
-/** What a guard that hangs leaves unread; past that the connection is given up (bytes). */
-const MAX_UNREAD_BYTES = 64 * 1024
 
 /** Lines in a row that are no message: whoever serves this is no guard, or one of another version (lines). */
 const MAX_NONSENSE = 100
@@ -105,7 +103,7 @@ export class GuardClient {
   #connect(): void {
     const socket = createConnection(this.#options.path)
     this.#socket = socket
-    const lines = new LineSplitter()
+    const lines = new LineSplitter(MAX_LINE_BYTES)
     let nonsense = 0
     socket.on('connect', () => this.#connected())
     socket.on('error', () => socket.destroy())
@@ -172,9 +170,6 @@ export class GuardClient {
   }
 
   #say(message: FromStation): void {
-    const socket = this.#socket
-    if (!this.#isPresent || socket === null || socket.destroyed) return
-    socket.write(lineOf(message))
-    if (socket.writableLength > MAX_UNREAD_BYTES) socket.destroy()
+    if (this.#isPresent && this.#socket !== null) writeLine(this.#socket, lineOf(message))
   }
 }

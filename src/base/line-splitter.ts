@@ -1,18 +1,21 @@
 /**
  * Line splitter: bytes of a socket to lines, and no more memory than one line.
- * Guarantees: holds at most MAX_LINE_BYTES; a half line at the end of a connection never comes out.
+ * Guarantees: holds at most as many bytes as the longest line may have; a half line at the end of a connection never comes out.
  * Errors: none; what is too long or no UTF-8 is null in place of its line.
  */
-import { MAX_LINE_BYTES } from './messages.js'
-
 const NEWLINE = 10
 
 export class LineSplitter {
   readonly #utf8 = new TextDecoder('utf-8', { fatal: true })
-  readonly #held = Buffer.alloc(MAX_LINE_BYTES)
+  readonly #held: Buffer
   #heldBytes = 0
   /** The line that is on was too long, and was said to be; the rest of it is nothing. */
-  #skipping = false;
+  #skipping = false
+
+  /** `maxLineBytes`: of the longest line, without its end. */
+  constructor(maxLineBytes: number) {
+    this.#held = Buffer.alloc(maxLineBytes)
+  }
 
   /** The lines that these bytes complete, in order, without their ends; null for each that cannot be one. */
   *push(bytes: Uint8Array): Generator<string | null> {
@@ -28,7 +31,7 @@ export class LineSplitter {
 
   *#take(part: Uint8Array): Generator<null> {
     if (this.#skipping) return
-    if (this.#heldBytes + part.length > MAX_LINE_BYTES) {
+    if (this.#heldBytes + part.length > this.#held.length) {
       this.#skipping = true
       yield null
       return
