@@ -2,17 +2,23 @@
  * Station socket: how other programs of this machine talk to the running station: a unix socket, one JSON object a line.
  *
  *     {"op":"status"} → {"ok":true, …}      {"op":"close"} → {"ok":true,"closed":"<flight id>"}
+ *
+ * Guarantees: nothing that a client sends, leaves unread or does to its connection ends the station or grows without bound.
  */
 import { chmodSync, rmSync } from 'node:fs'
 import { createConnection, createServer } from 'node:net'
 import type { Socket } from 'node:net'
-import { createInterface } from 'node:readline'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Fault, errnoOf, reasonOf } from '../base/fault.js'
+import { LineSplitter } from '../base/line-splitter.js'
+import { writeLine } from '../base/line-writer.js'
 
 /** Clients at once: commands that a person types, not a service. */
 const MAX_CLIENTS = 16
-/** Longest request (bytes); a client that sends more without an end of line is cut off. */
+/** Longest request (bytes): a hundred times what one needs; a client with a longer line is cut off. */
 const MAX_REQUEST_BYTES = 4096
+/** Longest answer (bytes): the status of a hundred links and more. */
+const MAX_ANSWER_BYTES = 64 * 1024
 /** How long a command waits for the station's answer (ms): closing a flight ends with its last flush. */
 const ANSWER_MS = 30_000
 
@@ -31,17 +37,20 @@ export interface StationSocket {
 export async function serveStationSocket(path: string, answer: Answer): Promise<StationSocket> {
   await removeStale(path)
   const clients = new Set<Socket>()
-  const server = createServer((client) => {
+  // Half open: who asks and ends its half (a pipe into socat, say) still has its answers.
+  const server = createServer({ allowHalfOpen: true }, (client) => {
     clients.add(client)
     client.once('close', () => clients.delete(client))
     client.setTimeout(IDLE_CLIENT_MS, () => client.destroy())
-    serve(client, answer)
+    void serve(client, answer)
   })
   server.maxConnections = MAX_CLIENTS
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) => reject(socketFault(path, reasonOf(cause), cause)))
     server.listen(path, resolve)
   })
+  // From now on what fails is one client's accept: too many files, and the like. It is gone, the station is not.
+  server.on('error', () => undefined)
   chmodSync(path, 0o660)
   return {
     close() {
@@ -51,18 +60,29 @@ export async function serveStationSocket(path: string, answer: Answer): Promise<
   }
 }
 
-function serve(client: Socket, answer: Answer): void {
+/**
+ * One request at a time: what a client sends meanwhile waits with the kernel. Never rejects.
+ * No readline here: it hands on the connection's errors as its own, and one that nobody hears ends the process.
+ */
+async function serve(client: Socket, answer: Answer): Promise<void> {
   client.on('error', () => client.destroy())
-  let pendingBytes = 0
-  client.on('data', (bytes) => {
-    pendingBytes = bytes.includes(10) ? 0 : pendingBytes + bytes.length
-    if (pendingBytes > MAX_REQUEST_BYTES) client.destroy()
-  })
-  createInterface({ input: client }).on('line', (line) => {
-    void respond(line, answer).then(
-      (response) => client.writable && client.write(`${JSON.stringify(response)}\n`),
-    )
-  })
+  const lines = new LineSplitter(MAX_REQUEST_BYTES)
+  try {
+    for await (const bytes of client.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      for (const line of lines.push(bytes)) {
+        if (line === null) return
+        writeLine(client, `${JSON.stringify(await respond(line, answer))}\n`)
+        if (client.destroyed) return
+        // Links are read on this thread as well: whoever asks on and on has one answer in each of its turns.
+        await nextTurn()
+      }
+    }
+    client.end()
+  } catch {
+    // The connection broke, or was cut.
+  } finally {
+    if (!client.writableEnded) client.destroy()
+  }
 }
 
 async function respond(line: string, answer: Answer): Promise<object> {
@@ -107,16 +127,25 @@ export async function askStation(path: string, op: string): Promise<Record<strin
   try {
     socket.setTimeout(ANSWER_MS, () => socket.destroy(new Error(`no answer for ${ANSWER_MS / 1000} s`)))
     socket.write(`${JSON.stringify({ op })}\n`)
-    for await (const line of createInterface({ input: socket })) {
-      const response: unknown = JSON.parse(line)
-      if (typeof response === 'object' && response !== null) return { ...response }
-    }
-    throw new Error('the station hung up')
+    const response: unknown = JSON.parse(await firstLine(socket))
+    if (typeof response !== 'object' || response === null) throw new Error('its answer is no object')
+    return { ...response }
   } catch (cause) {
     throw noStationFault(path, reasonOf(cause), cause)
   } finally {
     socket.destroy()
   }
+}
+
+async function firstLine(socket: Socket): Promise<string> {
+  const lines = new LineSplitter(MAX_ANSWER_BYTES)
+  for await (const bytes of socket as AsyncIterable<Buffer>) {
+    for (const line of lines.push(bytes)) {
+      if (line === null) throw new Error('its answer is too long')
+      return line
+    }
+  }
+  throw new Error('the station hung up')
 }
 
 function connect(path: string): Promise<Socket> {

@@ -8,6 +8,7 @@ import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { askStation } from '../../src/forward/station-socket.js'
 import { openPseudoTerminal } from '../../src/simulator/pseudo-terminal.js'
 import { simulate } from '../../src/simulator/simulate.js'
 import { groundlock } from '../support/groundlock.js'
@@ -171,6 +172,27 @@ test('a client that holds the socket does not keep the station from stopping', a
   const hungUp = once(client, 'close')
   expect(await station.end('SIGTERM')).toBe(0)
   await hungUp
+})
+
+test('clients that ask and hang up without reading, time and again: it answers others and records all the while', async () => {
+  const station = start()
+  const socketPath = join(dir, 'run', 'station.sock')
+  await station.untilStatus(({ recovered }) => recovered)
+  const flying = simulate({ link: join(dir, 'radio'), durationS: 8, speed: 4, seed: 7 })
+  await station.untilStatus(({ flight }) => flight !== null)
+  for (let round = 0; round < 100; round++) {
+    const client = createConnection(socketPath)
+    // Its answer stays with the kernel: hanging up then is a reset to the station, and before the answer a broken pipe.
+    client.pause()
+    await once(client, 'connect')
+    await new Promise((resolve) => client.write('{"op":"status"}\n'.repeat(1 + (round % 3)), resolve))
+    if (round % 2 === 0) await askStation(socketPath, 'status')
+    client.destroy()
+  }
+  expect(await askStation(socketPath, 'status')).toMatchObject({ ok: true, pid: station.pid })
+  const flown = await flying
+  expect(await station.end('SIGTERM')).toBe(0)
+  expect(exportRaw(station)).toHaveLength(flown.wireBytes)
 })
 
 test('a status file that cannot be written is told once, and recording goes on', async () => {
