@@ -95,6 +95,7 @@ function startSocat(): Socat {
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...command], { stdio: ['pipe', 'ignore', 'pipe'] })
   child.stdin.on('error', () => undefined) // the write that fails tells
   const lines = createInterface({ input: child.stderr })
+  lines.on('error', () => undefined) // the pipe's: `ended` tells
   let lastWords = ''
   lines.on('line', (line) => (lastWords = line))
   return {

@@ -6,6 +6,7 @@
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import { toolEnvironment } from './gpiod-tools.js'
 
 export interface SupervisedChild {
@@ -57,10 +58,10 @@ export function startChild({ script, fate, onLine, onEnd, onComplaint }: ChildOp
   let isWanted = true
   let hasEnded = false
   let complaint = ''
-  createInterface(child.stdout).on('line', (line) => {
+  eachLine(child.stdout, (line) => {
     if (isWanted) onLine(line)
   })
-  createInterface(child.stderr).on('line', (line) => {
+  eachLine(child.stderr, (line) => {
     complaint = line.slice(0, MAX_COMPLAINT)
     if (isWanted) onComplaint?.(complaint)
   })
@@ -101,4 +102,11 @@ export function startChild({ script, fate, onLine, onEnd, onComplaint }: ChildOp
       clearTimeout(timer)
     },
   }
+}
+
+/** Readline hands on a pipe's errors as its own, and one that nobody hears ends the guard; `onEnd` tells of the end. */
+function eachLine(pipe: Readable, onLine: (line: string) => void): void {
+  createInterface(pipe)
+    .on('line', onLine)
+    .on('error', () => undefined)
 }
