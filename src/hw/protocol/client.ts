@@ -11,29 +11,47 @@ import { Pace } from './pace.js'
 /** A station says one line a second and one on each change; who says more is no station (lines, at once and a second). */
 const PACE = { most: 60, perSecond: 20 }
 
+/**
+ * Who has said no message for so long is silent (ms). A station says the first one as soon as it is connected, and one each
+ * second: five in a row are missing. It connects twice a second while the room is full, so it is in half a second later.
+ */
+export const SILENT_MS = 5000
+
 export interface ClientListener {
   heard(message: FromStation): void
   /** A line that is no message; it is only counted. */
   nonsense(): void
+  /** No message for SILENT_MS. */
+  silent(): void
   closed(): void
 }
 
 export class Client {
   readonly #socket: Socket
   readonly #pace = new Pace(PACE, performance.now())
+  readonly #silence: NodeJS.Timeout
+  #isSilent = false
 
   constructor(socket: Socket, listener: ClientListener) {
     this.#socket = socket
+    this.#silence = setTimeout(() => this.#maybeSilent(listener), SILENT_MS)
     const lines = new LineSplitter(MAX_LINE_BYTES)
     socket.on('error', () => socket.destroy())
-    socket.once('close', () => listener.closed())
+    socket.once('close', () => {
+      clearTimeout(this.#silence)
+      listener.closed()
+    })
     // A half line that is left then is no message.
     socket.on('end', () => socket.destroy())
     socket.on('data', (bytes: Buffer) => {
       for (const line of lines.push(bytes)) {
         const message = line === null ? null : parseFromStation(line)
         if (message === null) listener.nonsense()
-        else listener.heard(message)
+        else {
+          this.#isSilent = false
+          this.#silence.refresh()
+          listener.heard(message)
+        }
         if (!this.#pace.allows(performance.now())) this.hangUp()
         if (socket.destroyed) return
       }
@@ -47,5 +65,13 @@ export class Client {
 
   hangUp(): void {
     this.#socket.destroy()
+  }
+
+  /** Timers run before sockets are read: after a stall of the guard's own, what was said meanwhile is heard first. */
+  #maybeSilent(listener: ClientListener): void {
+    this.#isSilent = true
+    setImmediate(() => {
+      if (this.#isSilent && !this.#socket.destroyed) listener.silent()
+    })
   }
 }

@@ -1,25 +1,23 @@
 /**
  * Guard server: the guard's end of the protocol, on `guard.sock` in its run_dir. One client is the station: the first
  * one that says a `state`, until it goes, or until it says nothing for so long that another one may take its place.
- * Guarantees: nothing that a client sends throws, grows without bound, or counts as an answer to what was not asked.
+ * Guarantees: nothing that a client sends throws, grows without bound, or counts as an answer to what was not asked; who is
+ * not the station and says no message is let go, so that a room full of such clients keeps no station out.
  */
 import { chmodSync, existsSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { createConnection, createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
 import { errnoOf, reasonOf } from '../../base/fault.js'
-import { Client } from './client.js'
+import { Client, SILENT_MS } from './client.js'
 import type { DoorWord, FromGuard, FromStation, LinkWord, VehicleWord } from './messages.js'
 import { socketFault } from './protocol-fault.js'
 
-/** Clients at once: a station and a few who look on. */
+/** Clients at once: a station, the one that comes after it, and a few that do not belong here. */
 const MAX_CLIENTS = 16
 
 /** A station that has not given way after so long keeps the door shut (ms). */
 const ANSWER_MS = 5000
-
-/** A station says its state each second; one that was silent for so long may be replaced by another one (ms). */
-const SILENT_MS = 5000
 
 export interface GuardServerOptions {
   path: string
@@ -153,6 +151,10 @@ class ServedGuard implements GuardServer {
     const client: Client = new Client(socket, {
       heard: (message) => this.#heard(client, message),
       nonsense: () => void this.nonsense.lines++,
+      // A station that hangs stays the station until another one is there: it may still have its links open.
+      silent: () => {
+        if (client !== this.#station) client.hangUp()
+      },
       closed: () => {
         this.#clients.delete(client)
         if (client === this.#station) this.#release()
