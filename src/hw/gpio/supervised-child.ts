@@ -5,6 +5,7 @@
  * input closed instead.
  */
 import { spawn, spawnSync } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { toolEnvironment } from './gpiod-tools.js'
@@ -50,7 +51,8 @@ function setprivWorks(): boolean {
 export function startChild({ script, fate, onLine, onEnd, onComplaint }: ChildOptions): SupervisedChild {
   const shell = ['/bin/sh', '-c', script]
   const words = fate === 'ends with us' && setprivWorks() ? [...PDEATHSIG, ...shell] : shell
-  const child = spawn(words[0]!, words.slice(1), {
+  // Not `WithoutNullStreams`: where no descriptor is left it has no pipes at all, and `error` says why.
+  const child: ChildProcess = spawn(words[0]!, words.slice(1), {
     detached: true,
     stdio: ['pipe', 'pipe', 'pipe'],
     env: toolEnvironment(),
@@ -66,7 +68,7 @@ export function startChild({ script, fate, onLine, onEnd, onComplaint }: ChildOp
     if (isWanted) onComplaint?.(complaint)
   })
   // A pipe whose reader died: `onEnd` tells of it.
-  child.stdin.on('error', () => undefined)
+  child.stdin?.on('error', () => undefined)
   const ended = new Promise<void>((resolve) => {
     const finish = (why: string) => {
       if (isWanted) onEnd(complaint === '' ? why : complaint)
@@ -86,8 +88,8 @@ export function startChild({ script, fate, onLine, onEnd, onComplaint }: ChildOp
   }
   return {
     write(line) {
-      if (child.stdin.writable) child.stdin.write(`${line}\n`)
-      return child.stdin.writable
+      if (child.stdin?.writable) child.stdin.write(`${line}\n`)
+      return child.stdin?.writable === true
     },
     async end() {
       isWanted = false
@@ -97,7 +99,7 @@ export function startChild({ script, fate, onLine, onEnd, onComplaint }: ChildOp
     async close(withinMs) {
       isWanted = false
       const timer = setTimeout(kill, withinMs)
-      child.stdin.end()
+      child.stdin?.end()
       await ended
       clearTimeout(timer)
     },
@@ -105,7 +107,8 @@ export function startChild({ script, fate, onLine, onEnd, onComplaint }: ChildOp
 }
 
 /** Readline hands on a pipe's errors as its own, and one that nobody hears ends the guard; `onEnd` tells of the end. */
-function eachLine(pipe: Readable, onLine: (line: string) => void): void {
+function eachLine(pipe: Readable | null | undefined, onLine: (line: string) => void): void {
+  if (!pipe) return
   createInterface(pipe)
     .on('line', onLine)
     .on('error', () => undefined)
