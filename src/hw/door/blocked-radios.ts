@@ -8,6 +8,7 @@ import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { reasonOf } from '../../base/fault.js'
 import type { Log } from '../../base/log.js'
+import { toldOnce } from '../../base/told-once.js'
 import { PLACES, allRadios, isBlocked, setBlocked } from './radio.js'
 import type { RadioPlaces } from './radio.js'
 
@@ -16,6 +17,10 @@ export class BlockedRadios {
   readonly #log: Log
   readonly #places: RadioPlaces
   readonly #devices: Set<string>
+  /** Devices whose radio could not be switched off when that was tried last. */
+  readonly #refused = new Set<string>()
+  /** What is wrong with each radio, by its index. */
+  readonly #tell = new Map<number, (trouble: string) => void>()
   #writing: Promise<void> = Promise.resolve()
 
   /** @param file null: they are remembered by this process only. */
@@ -26,13 +31,21 @@ export class BlockedRadios {
     this.#devices = new Set(file === null ? [] : linesOf(file))
   }
 
-  /** Switches a radio off. One that is off already is somebody else's, or was noted by us. */
+  /**
+   * Switches a radio off. One that is off already is somebody else's, or was noted by us.
+   * It is noted before it is tried, for a guard may die in between, and no more where that is refused. From then on it is tried
+   * again each second without a note, so that the card is not written each second; what then succeeds is noted at once.
+   */
   block(index: number): void {
-    if (isBlocked(index, this.#places)) return
+    if (isBlocked(index, this.#places)) return this.#tellOf(index, '')
     const device = this.#deviceOf(index)
-    if (device !== null) this.#note(() => this.#devices.add(device))
+    if (device !== null && !this.#refused.has(device)) this.#note(device, true)
     const why = setBlocked(index, true, this.#places)
-    if (why !== null) this.#log.warn(`a radio was not switched off: ${why}`)
+    this.#tellOf(index, why ?? '')
+    if (device === null) return
+    if (why === null) this.#refused.delete(device)
+    else this.#refused.add(device)
+    this.#note(device, why === null)
   }
 
   /** Switches on again what is ours; what is not plugged in stays noted. */
@@ -42,7 +55,7 @@ export class BlockedRadios {
       const device = this.#deviceOf(index)
       if (device === null || !this.#devices.has(device)) continue
       const why = setBlocked(index, false, this.#places)
-      if (why === null) this.#note(() => this.#devices.delete(device))
+      if (why === null) this.#note(device, false)
       else this.#log.warn(`a radio was not switched on again: ${why}`)
     }
   }
@@ -53,11 +66,20 @@ export class BlockedRadios {
     return placeOf(`${radio}/device`) ?? placeOf(radio)
   }
 
-  /** Not waited for: a card that stalls must not keep the guard from anything. */
-  #note(change: () => unknown): void {
-    change()
+  #tellOf(index: number, trouble: string): void {
+    const warn = (why: string) => this.#log.warn(`a radio was not switched off: ${why}`)
+    const tell = this.#tell.get(index) ?? toldOnce(warn)
+    this.#tell.set(index, tell)
+    tell(trouble)
+  }
+
+  /** Not waited for: a card that stalls must not keep the guard from anything. Written only where it says something new. */
+  #note(device: string, isOurs: boolean): void {
+    if (this.#devices.has(device) === isOurs) return
+    if (isOurs) this.#devices.add(device)
+    else this.#devices.delete(device)
     const { size } = this.#devices
-    const text = [...this.#devices].map((device) => `${device}\n`).join('')
+    const text = [...this.#devices].map((each) => `${each}\n`).join('')
     if (this.#file === null) return
     const file = this.#file
     this.#writing = this.#writing

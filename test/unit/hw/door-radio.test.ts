@@ -147,4 +147,38 @@ describe('the radios that the guard switched off', () => {
     radios.giveBack()
     expect(asked(places)).toEqual([7, 0])
   })
+
+  it('are none that could not be switched off, until it could', async () => {
+    const places = made()
+    const phy0 = `${realpathSync(join(places.sys, 'devices/phy0-of-the-board'))}\n`
+    mkdirSync(join(places.sys, 'state'))
+    writeFileSync(file(places), phy0) // a guard before this one
+    renameSync(places.device, `${places.device}-away`)
+    const radios = new BlockedRadios(file(places), keptLog(), places)
+    radios.block(7)
+    await vi.waitFor(() => expect(text(places)).toBe(''))
+    renameSync(`${places.device}-away`, places.device)
+    radios.giveBack()
+    expect(asked(places)).toEqual([])
+    radios.block(7)
+    expect(asked(places)).toEqual([7, 1])
+    await vi.waitFor(() => expect(text(places)).toBe(phy0))
+  })
+
+  it('where one is refused again and again, that is told once and its file is left alone', async () => {
+    const places = made()
+    const log = keptLog()
+    // Each time that this file is written, that fails, and is told.
+    const radios = new BlockedRadios('/dev/null/radios', log, places)
+    const told = (what: string) => log.lines.filter((line) => line.includes(what)).length
+    renameSync(places.device, `${places.device}-away`)
+    for (let second = 0; second < 20; second++) [7, 8].forEach((index) => radios.block(index))
+    expect(told('a radio was not switched off: rfkill7')).toBe(1)
+    expect(told('a radio was not switched off: rfkill8')).toBe(1)
+    renameSync(`${places.device}-away`, places.device)
+    radios.block(8)
+    await vi.waitFor(() => expect(log.lines.at(-1)).toContain('; 1 radios that are off'))
+    // Each of both was noted and taken back; then the one that could be switched off was noted.
+    expect(told('cannot write')).toBe(5)
+  })
 })
