@@ -1,4 +1,4 @@
-/** A child where the machine has nothing left for it: a failure with its reason, as every other one. */
+/** Children where the machine has nothing left for them: a value with its reason, as every other failure. */
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
@@ -7,40 +7,94 @@ import { REPOSITORY } from '../support/groundlock.js'
 /** Few enough to be used up at once, and enough for Node to start. */
 const DESCRIPTORS = 64
 
-it('a tool that no descriptor is left for is a failure with its reason', () => {
-  const script = `
-    const { runTool } = await import(${JSON.stringify(join(REPOSITORY, 'dist/hw/door/child.js'))})
-    const { openSync, writeSync } = await import('node:fs')
-    try { for (;;) openSync('/dev/null') } catch {}
-    writeSync(1, JSON.stringify(await runTool('true', [], { input: '' })))`
-  expect(said(script)).toEqual({ trouble: expect.stringMatching(/^true: .*EMFILE/) as string, stdout: '' })
-})
-
-it('a supervised child that no descriptor is left for has ended, and says why', () => {
-  const script = `
-    const { startChild } = await import(${JSON.stringify(join(REPOSITORY, 'dist/hw/gpio/supervised-child.js'))})
-    const { openSync, writeSync } = await import('node:fs')
-    const options = { script: 'true', fate: 'sees us end', onLine() {} }
-    try { for (;;) openSync('/dev/null') } catch {}
-    let ended
-    const why = new Promise((resolve) => (ended = resolve))
-    const child = startChild({ ...options, onEnd: ended })
-    const took = child.write('a line')
-    await child.close(60_000)
-    const other = startChild({ ...options, onEnd: ended })
-    const reason = await why
-    await other.end()
-    writeSync(1, JSON.stringify({ took, reason }))`
-  expect(said(script)).toEqual({ took: false, reason: expect.stringContaining('EMFILE') as string })
-})
-
-/** What the script wrote, run with few descriptors. */
-function said(script: string): unknown {
+/** Runs a script that has no descriptor left from `useUp` on; what it tells, as JSON. */
+function withoutDescriptors(file: string, script: string, before = ''): unknown {
+  const whole = `
+    ${before}
+    const tool = await import(${JSON.stringify(join(REPOSITORY, 'dist/hw', file))})
+    const { closeSync, openSync, writeSync } = await import('node:fs')
+    const held = []
+    const useUp = () => { try { for (;;) held.push(openSync('/dev/null')) } catch {} }
+    const tell = (what) => writeSync(1, JSON.stringify(what))
+    ${script}`
   const { stdout, stderr } = spawnSync(
     'prlimit',
-    [`--nofile=${DESCRIPTORS}`, process.execPath, '--input-type=module', '--eval', script],
-    { encoding: 'utf8', timeout: 20_000 },
+    [`--nofile=${DESCRIPTORS}`, process.execPath, '--input-type=module', '--eval', whole],
+    { encoding: 'utf8' },
   )
   expect(stderr).toBe('')
   return JSON.parse(stdout)
 }
+
+it('a tool that no descriptor is left for is a failure with its reason', () => {
+  const told = withoutDescriptors(
+    'door/child.js',
+    `useUp(); tell(await tool.runTool('true', [], { input: '' }))`,
+  )
+  expect(told).toEqual({ trouble: expect.stringMatching(/^true: .*EMFILE/), stdout: '' })
+})
+
+it('a resident nft that no descriptor is left for is one that ended', () => {
+  const told = withoutDescriptors(
+    'door/resident.js',
+    `useUp()
+    const resident = await new Promise((resolve) => { const it = new tool.Resident(() => resolve(it)) })
+    await resident.end()
+    tell([resident.isAlive, await resident.send('flush')])`,
+  )
+  expect(told).toEqual([false, 'nft: there is no resident'])
+})
+
+it('a monitor that no descriptor is left for is started when there is one', () => {
+  const told = withoutDescriptors(
+    'door/line-monitor.js',
+    `useUp()
+    const lines = []
+    let gaps = 0
+    await new Promise((resolve) => {
+      const heard = (line) => { lines.push(line); resolve() }
+      const freed = () => { if (++gaps === 1) held.splice(0).forEach((each) => closeSync(each)) }
+      const monitor = new tool.LineMonitor('sh', ['-c', 'echo there; exec sleep 60'], heard, freed)
+      lines.close = () => monitor.close()
+    })
+    lines.close()
+    tell([lines, gaps])`,
+  )
+  // At the first restart there is still none.
+  expect(told).toEqual([['there'], 2])
+})
+
+it('a supervised child that no descriptor is left for is one that ended', () => {
+  const told = withoutDescriptors(
+    'gpio/supervised-child.js',
+    `useUp()
+    const options = { script: 'cat', fate: 'sees us end', onLine: () => {} }
+    let child
+    const why = await new Promise((resolve) => { child = tool.startChild({ ...options, onEnd: resolve }) })
+    await child.end()
+    await child.close(1)
+    tell([why, child.write('more')])`,
+  )
+  expect(told).toEqual([expect.stringContaining('EMFILE'), false])
+})
+
+/** Longer than the kernel takes an argument (128 KiB): Node throws that, as it does want of memory. */
+const REFUSED = `process.env['REFUSED'] = 'x'.repeat(200_000)`
+
+it.each([
+  ['a resident nft', 'door/resident.js', `new tool.Resident((resident) => tell(resident.isAlive))`, false],
+  [
+    'a monitor',
+    'door/line-monitor.js',
+    `const monitor = new tool.LineMonitor('true', [], () => {}, () => { monitor.close(); tell('again') })`,
+    'again',
+  ],
+  [
+    'a supervised child',
+    'gpio/supervised-child.js',
+    `tool.startChild({ script: 'cat', fate: 'sees us end', onLine: () => {}, onEnd: tell })`,
+    expect.stringContaining('E2BIG'),
+  ],
+])('%s that the system refuses to start is one that ended', (_, file, script, expected) => {
+  expect(withoutDescriptors(file, script, REFUSED)).toEqual(expected)
+})

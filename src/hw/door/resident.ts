@@ -3,8 +3,7 @@
  * where a spawned one takes twenty. Nothing that opens ever stands in its pipe, so however late it reads, it shuts.
  */
 import { spawn } from 'node:child_process'
-import type { ChildProcessByStdio } from 'node:child_process'
-import type { Readable, Writable } from 'node:stream'
+import type { ChildProcess } from 'node:child_process'
 import { reasonOf } from '../../base/fault.js'
 import { TOOL_ENVIRONMENT, endGroup } from './child.js'
 
@@ -22,36 +21,45 @@ interface Waiting {
 }
 
 export class Resident {
-  readonly #child: ChildProcessByStdio<Writable, Readable, Readable>
+  readonly #child: ChildProcess | undefined
   readonly #waiting: Waiting[] = []
   readonly #gone: Promise<void>
   #rest = ''
   #marks = 0
   #isAlive = true
+  readonly #bornMs = performance.now()
+  #livedMs = Infinity
   /** The owned twin was made by this one; it vanishes with it. */
   hasTwin = false
 
-  /** @param onGone called once, when it has ended, wanted or not. */
+  /** @param onGone called once, when it has ended, wanted or not, or could not be started; never before this returns. */
   constructor(onGone: (resident: Resident) => void) {
-    this.#child = spawn('nft', ['-i'], {
-      stdio: ['pipe', 'pipe', 'pipe'],
-      detached: true,
-      env: TOOL_ENVIRONMENT,
-    })
-    this.#child.stdin.on('error', () => {}) // it is gone: `close` follows
-    this.#child.stdout.resume()
-    this.#child.stderr.setEncoding('utf8').on('data', (text: string) => this.#read(text))
-    this.#gone = new Promise((resolve) => {
-      const gone = (why: string) => {
-        if (!this.#isAlive) return
-        this.#isAlive = false
-        for (const each of this.#waiting.splice(0)) finish(each, why)
-        resolve()
-        onGone(this)
-      }
-      this.#child.on('error', (error) => gone(`nft: ${reasonOf(error)}`))
-      this.#child.on('close', (code, signal) => gone(`nft: the resident ended (${signal ?? code})`))
-    })
+    let resolveGone = () => {}
+    this.#gone = new Promise((resolve) => (resolveGone = resolve))
+    const gone = (why: string) => {
+      if (!this.#isAlive) return
+      this.#isAlive = false
+      this.#livedMs = performance.now() - this.#bornMs
+      for (const each of this.#waiting.splice(0)) finish(each, why)
+      resolveGone()
+      onGone(this)
+    }
+    try {
+      this.#child = spawn('nft', ['-i'], {
+        stdio: ['pipe', 'pipe', 'pipe'],
+        detached: true,
+        env: TOOL_ENVIRONMENT,
+      })
+    } catch (error) {
+      process.nextTick(() => gone(`nft: ${reasonOf(error)}`)) // for want of memory
+      return
+    }
+    this.#child.on('error', (error) => gone(`nft: ${reasonOf(error)}`))
+    this.#child.on('close', (code, signal) => gone(`nft: the resident ended (${signal ?? code})`))
+    // Without a descriptor that is free there are no pipes: `error` follows.
+    this.#child.stdin?.on('error', () => {}) // it is gone: `close` follows
+    this.#child.stdout?.resume()
+    this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => this.#read(text))
   }
 
   get isAlive(): boolean {
@@ -59,7 +67,17 @@ export class Resident {
   }
 
   get pid(): number | undefined {
-    return this.#child.pid
+    return this.#child?.pid
+  }
+
+  /** Lines that it was given (count). */
+  get lineCount(): number {
+    return this.#marks
+  }
+
+  /** How long it lived (ms); without an end while it lives. */
+  get livedMs(): number {
+    return this.#livedMs
   }
 
   /**
@@ -73,13 +91,13 @@ export class Resident {
       const timer = setTimeout(() => endGroup(this.pid), LINE_LIMIT_MS)
       this.#waiting.push({ mark, errors: [], resolve, timer })
       // A word that is no command is answered at once, by the parser, in order: that is how we know that the line was done.
-      this.#child.stdin.write(`${line}\n${mark}\n`)
+      this.#child?.stdin?.write(`${line}\n${mark}\n`)
     })
   }
 
   /** Ends it and resolves when it is gone, and its twin with it. */
   async end(graceMs = FAREWELL_MS): Promise<void> {
-    this.#child.stdin.end()
+    this.#child?.stdin?.end()
     const timer = setTimeout(() => endGroup(this.pid), graceMs)
     await this.#gone
     clearTimeout(timer)

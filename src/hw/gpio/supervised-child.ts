@@ -8,6 +8,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
+import { reasonOf } from '../../base/fault.js'
 import { toolEnvironment } from './gpiod-tools.js'
 
 export interface SupervisedChild {
@@ -48,27 +49,14 @@ function setprivWorks(): boolean {
   return works
 }
 
+/** A child that cannot be started is one that ended: `onEnd` tells of it, never before this returns. */
 export function startChild({ script, fate, onLine, onEnd, onComplaint }: ChildOptions): SupervisedChild {
   const shell = ['/bin/sh', '-c', script]
   const words = fate === 'ends with us' && setprivWorks() ? [...PDEATHSIG, ...shell] : shell
-  // Not `WithoutNullStreams`: where no descriptor is left it has no pipes at all, and `error` says why.
-  const child: ChildProcess = spawn(words[0]!, words.slice(1), {
-    detached: true,
-    stdio: ['pipe', 'pipe', 'pipe'],
-    env: toolEnvironment(),
-  })
+  const { child, why: refusal } = started(words)
   let isWanted = true
   let hasEnded = false
   let complaint = ''
-  eachLine(child.stdout, (line) => {
-    if (isWanted) onLine(line)
-  })
-  eachLine(child.stderr, (line) => {
-    complaint = line.slice(0, MAX_COMPLAINT)
-    if (isWanted) onComplaint?.(complaint)
-  })
-  // A pipe whose reader died: `onEnd` tells of it.
-  child.stdin?.on('error', () => undefined)
   const ended = new Promise<void>((resolve) => {
     const finish = (why: string) => {
       if (isWanted) onEnd(complaint === '' ? why : complaint)
@@ -76,20 +64,32 @@ export function startChild({ script, fate, onLine, onEnd, onComplaint }: ChildOp
       hasEnded = true
       resolve()
     }
-    child.once('error', (error) => finish(error.message))
-    child.once('close', (code, signal) => finish(`it ended (${signal ?? `exit code ${code}`})`))
+    child?.once('error', (error) => finish(error.message))
+    child?.once('close', (code, signal) => finish(`it ended (${signal ?? `exit code ${code}`})`))
+    if (refusal !== undefined) process.nextTick(() => finish(refusal))
   })
+  // Without a descriptor that is free there are no pipes: `error` follows.
+  eachLine(child?.stdout, (line) => {
+    if (isWanted) onLine(line)
+  })
+  eachLine(child?.stderr, (line) => {
+    complaint = line.slice(0, MAX_COMPLAINT)
+    if (isWanted) onComplaint?.(complaint)
+  })
+  // A pipe whose reader died: `onEnd` tells of it.
+  child?.stdin?.on('error', () => undefined)
   const kill = () => {
     try {
-      if (child.pid !== undefined && !hasEnded) process.kill(-child.pid, 'SIGKILL')
+      if (child?.pid !== undefined && !hasEnded) process.kill(-child.pid, 'SIGKILL')
     } catch {
       // ESRCH: none of the group is left.
     }
   }
   return {
     write(line) {
-      if (child.stdin?.writable) child.stdin.write(`${line}\n`)
-      return child.stdin?.writable === true
+      if (child?.stdin?.writable !== true) return false
+      child.stdin.write(`${line}\n`)
+      return child.stdin.writable
     },
     async end() {
       isWanted = false
@@ -99,7 +99,7 @@ export function startChild({ script, fate, onLine, onEnd, onComplaint }: ChildOp
     async close(withinMs) {
       isWanted = false
       const timer = setTimeout(kill, withinMs)
-      child.stdin?.end()
+      child?.stdin?.end()
       await ended
       clearTimeout(timer)
     },
@@ -112,4 +112,18 @@ function eachLine(pipe: Readable | null | undefined, onLine: (line: string) => v
   createInterface(pipe)
     .on('line', onLine)
     .on('error', () => undefined)
+}
+
+/** For want of memory: what the system then refuses Node throws. */
+function started([command, ...args]: readonly string[]): { child?: ChildProcess; why?: string } {
+  try {
+    const child = spawn(command!, args, {
+      detached: true,
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: toolEnvironment(),
+    })
+    return { child }
+  } catch (error) {
+    return { why: reasonOf(error) }
+  }
 }
