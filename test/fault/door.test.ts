@@ -1,10 +1,10 @@
 /**
  * The door on real nftables, each in a network namespace of its own: what other programs do to it, and what it does then.
  */
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, expect, it } from 'vitest'
-import { DrivenDoor, Namespace } from '../support/door-lab.js'
+import { DrivenDoor, Namespace, otherTool } from '../support/door-lab.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 import { describeNetwork } from '../support/lab/describe-network.js'
 
@@ -28,15 +28,6 @@ async function doorIn(
   return { inside, door }
 }
 
-/** A folder with a tool that may do something else first. */
-function otherTool(script: string, tool = 'nft', real = '/usr/sbin/nft'): NodeJS.ProcessEnv {
-  const folder = join(temporaryFolder('door'), 'bin')
-  mkdirSync(folder)
-  const path = join(folder, tool)
-  writeFileSync(path, `#!/bin/sh\n${script}\nexec ${real} "$@"\n`)
-  chmodSync(path, 0o755)
-  return { PATH: `${folder}:${process.env['PATH']}` }
-}
 /** Without its monitor the door repairs nothing before it is asked. */
 const BLIND = 'if [ "$1" = monitor ]; then exec sleep 1000; fi'
 

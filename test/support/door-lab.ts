@@ -1,12 +1,13 @@
 /** Door lab: a door in a network namespace of its own, driven line by line; and commands in that namespace. */
 import { spawn, spawnSync } from 'node:child_process'
 import type { ChildProcessWithoutNullStreams } from 'node:child_process'
-import { readdirSync, readlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { DoorPolicy } from '../../src/hw/door/policy.js'
 import type { DoorReading } from '../../src/hw/door/reading.js'
 import { REPOSITORY } from './groundlock.js'
+import { temporaryFolder } from './temporary-folder.js'
 
 interface Message {
   event: string
@@ -137,4 +138,14 @@ export class DrivenDoor {
   kill(signal: NodeJS.Signals = 'SIGKILL'): void {
     this.process.kill(signal)
   }
+}
+
+/** The environment in which a tool does something else first, or instead. */
+export function otherTool(script: string, tool = 'nft', real = '/usr/sbin/nft'): NodeJS.ProcessEnv {
+  const folder = join(temporaryFolder('door'), 'bin')
+  mkdirSync(folder)
+  const path = join(folder, tool)
+  writeFileSync(path, `#!/bin/sh\n${script}\nexec ${real} "$@"\n`)
+  chmodSync(path, 0o755)
+  return { PATH: `${folder}:${process.env['PATH']}` }
 }

@@ -34,7 +34,7 @@ export class KernelDoor implements Door {
   readonly #log: Log
   readonly #tables: Tables
   readonly #linkDown = new LinkDown()
-  readonly #changes = new ChangeGatherer()
+  #changes = new ChangeGatherer()
   readonly #radios: BlockedRadios
   #monitors: LineMonitor[] = []
   #structures: Structures | null = null
@@ -77,7 +77,10 @@ export class KernelDoor implements Door {
         'nft',
         ['monitor'],
         (line) => this.#onRuleLine(line),
-        () => this.#repairSoon(),
+        () => {
+          this.#changes = new ChangeGatherer() // half a transaction would go with another program's
+          this.#repairSoon()
+        },
       ),
       new LineMonitor(
         'ip',
