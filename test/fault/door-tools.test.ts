@@ -1,11 +1,13 @@
 /**
- * The tools that live as long as the door: its monitors, on real nftables, when one ends, has grown or cannot
+ * The tools that live as long as the door: its resident and its monitors, on real nftables, when one ends, has grown or cannot
  * begin.
  */
-import { writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, expect, it } from 'vitest'
 import { DrivenDoor, Namespace, otherTool } from '../support/door-lab.js'
+import { REPOSITORY } from '../support/groundlock.js'
 import { describeNetwork } from '../support/lab/describe-network.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 
@@ -25,6 +27,62 @@ async function doorIn(environment?: NodeJS.ProcessEnv): Promise<{ inside: Namesp
 describeNetwork(
   'what lives as long as the door',
   () => {
+    it('a resident that ends as soon as it is there is told once and started again seldom', async () => {
+      const folder = temporaryFolder('door')
+      const ending = `if [ "$1" = -i ] && [ -e ${folder}/starts ]; then date +%s%3N >>${folder}/starts; exit 1; fi`
+      const { inside, door } = await doorIn(otherTool(ending))
+      inside.run(`touch ${folder}/starts; kill -9 $(pgrep -f 'nft -i$' -P ${door.process.pid})`)
+      const starts = () => readFileSync(`${folder}/starts`, 'utf8').trim().split('\n').map(Number)
+      await expect.poll(() => starts().length, { timeout: 60_000 }).toBeGreaterThan(4)
+      // At most two follow at once, those after them a second each; half of it leaves room for a busy machine.
+      const pausesMs = starts().map((startMs, at, all) => startMs - (all[at - 1] ?? 0))
+      for (const pauseMs of pausesMs.slice(2)) expect(pauseMs).toBeGreaterThan(500)
+      expect((await door.shut()).layers).toMatchObject({ base: true, netdev: true, twin: false })
+      const told = (what: string) => door.messages.filter(({ text }) => text?.includes(what)).length
+      expect(told('the resident nft ended')).toBe(1)
+      expect(told('the twin of the base cannot be loaded')).toBe(1)
+      inside.run(`rm ${folder}/starts`)
+      await expect.poll(async () => (await door.shut()).layers.twin, { timeout: 10_000 }).toBe(true)
+    })
+
+    it('a resident that was told much is replaced, twin and all, and stays where no other can be had', async () => {
+      const folder = temporaryFolder('door')
+      const refused = `if [ "$1" = -i ] && [ -e ${folder}/refused ]; then exit 1; fi`
+      const inside = await Namespace.make()
+      ends.push(() => inside.end())
+      const script = `
+        import { rmSync, writeFileSync } from 'node:fs'
+        import { execFileSync } from 'node:child_process'
+        import { Tables } from '${REPOSITORY}/dist/hw/door/tables.js'
+        const said = []
+        const log = { info: (text) => said.push(text), warn: (text) => said.push(text), error: (text) => said.push(text) }
+        const tables = new Tables({ locals: [], ports: [] }, log, () => said.push('gone'))
+        const residents = () => execFileSync('pgrep', ['-f', '^nft -i$|/nft -i$', '-P', process.pid], { encoding: 'utf8' }).trim()
+        const isTwinThere = () => execFileSync('nft', ['list', 'tables'], { encoding: 'utf8' }).includes('inet groundlock_twin')
+        await tables.loadBase()
+        await tables.ensureTwin([])
+        const seen = [[residents(), isTwinThere()]]
+        const look = async () => { await tables.ensureTwin([]); seen.push([residents(), isTwinThere()]) }
+        for (let count = 0; count < 2000; count += 20) await Promise.all(Array.from({ length: 20 }, () => tables.flush()))
+        writeFileSync('${folder}/refused', '')
+        await look()
+        rmSync('${folder}/refused')
+        await look()
+        await look()
+        await tables.close()
+        console.log(JSON.stringify({ seen, said }))`
+      const [program, ...args] = [...inside.enter, process.execPath, '--input-type=module', '--eval', script]
+      const env = { ...process.env, ...otherTool(refused) }
+      const { stdout, stderr } = spawnSync(program, args, { encoding: 'utf8', env })
+      expect(stderr).toBe('')
+      const { seen, said } = JSON.parse(stdout) as { seen: [string, boolean][]; said: string[] }
+      const [first, , third] = seen.map(([pid]) => pid)
+      expect(third).toMatch(/^\d+$/)
+      expect(third).not.toBe(first)
+      expect(seen).toEqual([first, first, third, third].map((pid) => [pid, true]))
+      expect(said).toEqual([])
+    })
+
     it('a monitor that told much is replaced, and what happens in front of the next one is told as ever', async () => {
       const { inside, door } = await doorIn()
       const monitor = () => inside.run(`pgrep -f '^nft monitor$' -P ${door.process.pid} || true`)

@@ -3,6 +3,7 @@
  * is not here, but for the local interfaces, which a spawned nft fills in.
  */
 import type { Log } from '../../base/log.js'
+import { toldOnce } from '../../base/told-once.js'
 import { startChild } from './child.js'
 import type { Child, ChildOptions, Outcome } from './child.js'
 import { parseListing } from './listing.js'
@@ -22,6 +23,15 @@ const RESIDENT_LATE_MS = 250
 /** How long after its end the resident is started again (ms); meanwhile spawned ones do its work. */
 const RESIDENT_AGAIN_MS = 20
 
+/** A resident that lived shorter (ms) could not begin: nft is half upgraded, or the machine has no room. */
+const RESIDENT_SHORT_MS = 1000
+
+/** How long after the second such end in a row the next is started (ms): seldom enough for a fault that lasts. */
+const RESIDENT_LATER_MS = 1000
+
+/** So many lines (count), and another resident takes its place: nft keeps up to two thirds of a kB of each. */
+const RESIDENT_MOST_LINES = 2000
+
 export class Tables {
   readonly #policy: DoorPolicy
   readonly #log: Log
@@ -29,7 +39,11 @@ export class Tables {
   readonly #ownPids = new Set<number>()
   /** Egress drops that were made, ifindex to name. */
   readonly #covered = new Map<number, string>()
+  readonly #tellEnd: (trouble: string) => void
+  readonly #tellTwin: (trouble: string) => void
   #resident: Resident
+  #wasShort = false
+  #againTimer: NodeJS.Timeout | undefined
   /** The local interfaces that the base and the twin were filled with. */
   #baseLocals = ''
   #twinLocals = ''
@@ -40,6 +54,8 @@ export class Tables {
     this.#policy = policy
     this.#log = log
     this.#onResidentGone = onResidentGone
+    this.#tellEnd = toldOnce((trouble) => log.warn(trouble))
+    this.#tellTwin = toldOnce((trouble) => log.error(`the twin of the base cannot be loaded: ${trouble}`))
     this.#resident = this.#newResident()
   }
 
@@ -86,13 +102,15 @@ export class Tables {
   /** Makes the twin, unless this resident has made it already with these local interfaces. */
   async ensureTwin(verified: readonly VerifiedLocal[], isForced = false): Promise<void> {
     const locals = JSON.stringify(verified)
+    if (this.#resident.isAlive && this.#resident.lineCount >= RESIDENT_MOST_LINES) await this.#renew()
     const resident = this.#resident
     if (resident.hasTwin && locals === this.#twinLocals && !isForced) return
     const text = rules.twinText(this.#policy, verified)
     const trouble = await resident.send(rules.oneLine(text))
     resident.hasTwin = trouble === null
     this.#twinLocals = locals
-    if (trouble !== null) this.#log.error(`the twin of the base cannot be loaded: ${trouble}`)
+    // Of one that has ended in one and the same words, whether it did so before or meanwhile.
+    this.#tellTwin(trouble === null || resident.isAlive ? (trouble ?? '') : 'nft: there is no resident')
   }
 
   /** One uplink's egress drop, without a lease. */
@@ -124,6 +142,16 @@ export class Tables {
     this.#resident = next
     // One that ended before it had its place was missed by nobody, and nobody replaced it.
     if (!next.isAlive) this.#replaceSoon(next)
+    await old.end()
+  }
+
+  /** Another resident for one that has grown. Meanwhile base and covers shut; where no other can be had, this one stays. */
+  async #renew(): Promise<void> {
+    const old = this.#resident
+    const next = this.#newResident()
+    await next.send('')
+    if (!next.isAlive || old !== this.#resident) return next.end()
+    this.#resident = next
     await old.end()
   }
 
@@ -164,8 +192,13 @@ export class Tables {
 
   #replaceSoon(gone: Resident): void {
     if (this.#isClosed) return
-    this.#log.warn('the resident nft ended; another takes its place')
-    setTimeout(() => this.#replaceResident(gone), RESIDENT_AGAIN_MS)
+    const isShort = gone.livedMs < RESIDENT_SHORT_MS
+    if (!isShort) this.#tellEnd('')
+    this.#tellEnd('the resident nft ended; another takes its place')
+    const againMs = isShort && this.#wasShort ? RESIDENT_LATER_MS : RESIDENT_AGAIN_MS
+    this.#wasShort = isShort
+    clearTimeout(this.#againTimer)
+    this.#againTimer = setTimeout(() => this.#replaceResident(gone), againMs)
   }
 
   #replaceResident(gone: Resident): void {
@@ -193,6 +226,7 @@ export class Tables {
   /** Ends the children; what is in the kernel stays, but for the twin. */
   async close(): Promise<void> {
     this.#isClosed = true
+    clearTimeout(this.#againTimer)
     await this.#resident.end()
   }
 
