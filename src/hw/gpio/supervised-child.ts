@@ -45,8 +45,11 @@ let works: boolean | undefined
  */
 function setprivWorks(): boolean {
   const [command, ...args] = PDEATHSIG
-  works ??= spawnSync(command, [...args, 'true'], { stdio: 'ignore', env: toolEnvironment() }).status === 0
-  return works
+  if (works !== undefined) return works
+  const { error, status } = spawnSync(command, [...args, 'true'], { stdio: 'ignore', env: toolEnvironment() })
+  // What could not be started for want of a descriptor says nothing of later.
+  if (error === undefined) works = status === 0
+  return status === 0
 }
 
 /** A child that cannot be started is one that ended: `onEnd` tells of it, never before this returns. */
