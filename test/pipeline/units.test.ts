@@ -93,6 +93,20 @@ describe('what must be in them', () => {
     ])
   })
 
+  // `DeviceAllow=` takes the devices that the kernel knows when the unit starts; scripts/vm-test shows that on a real one.
+  it.each([
+    ['station', 'usbserial', 'char-ttyUSB'],
+    ['station', 'cdc_acm', 'char-ttyACM'],
+    ['guard', 'rfkill', '/dev/rfkill'],
+  ])('the %s has %s loaded before it may use %s', (name, module, device) => {
+    const unit = file(`groundlock-${name}.service`)
+    const names = (key: string) =>
+      [...unit.matchAll(new RegExp(`^${key}=(.*)`, 'gm'))].flatMap(([, value]) => value!.split(' '))
+    expect(names('DeviceAllow')).toContain(device)
+    expect(names('Wants')).toContain(`modprobe@${module}.service`)
+    expect(names('After')).toContain(`modprobe@${module}.service`)
+  })
+
   it('the guard has one capability', () => {
     const guard = file('groundlock-guard.service')
     expect(
