@@ -127,7 +127,7 @@ function lookAtTraffic({ station }: Context): Answer[] {
     if (state !== 'open')
       return fail(
         `link ${name}: ${state}${fault === null ? '' : `, ${fault}`}`,
-        'groundlock status; the lines above say what it may be.',
+        'journalctl -u groundlock-station says what to do about it, the lines above what it may be.',
       )
     if (bytesIn === 0)
       return warn(

@@ -2,8 +2,9 @@
  * Port fault: why a serial device cannot be used, and what a person does about it.
  * The package gives no error codes, only the C library's words, so the words decide (Node sets no other locale).
  */
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync, realpathSync, statSync } from 'node:fs'
 import { userInfo } from 'node:os'
+import { basename } from 'node:path'
 import { Fault, reasonOf, type Recovery } from '../base/fault.js'
 
 /** Codes of the link's faults, as docs/faults.md lists them. */
@@ -44,7 +45,7 @@ const CAUSES: readonly Cause[] = [
     words: /operation not permitted/i,
     code: DENIED,
     found: 'operation not permitted',
-    hint: (device) => `A sandbox refuses it: the service's DeviceAllow= must name ${device}.`,
+    hint: sandboxHint,
     recovery: 'user',
   },
   {
@@ -129,6 +130,27 @@ function groupHint(device: string): string {
     `The user '${user}' is not in group '${group}': sudo usermod -aG ${group} ${user}\n` +
     'It counts from the next login, for a service from its next start.'
   )
+}
+
+/**
+ * systemd goes by kinds of device, and takes those that the kernel knew when the service started: systemd.resource-control(5).
+ * A serial device's kind is its name without the number (`name` of the driver, tty_register_driver).
+ */
+function sandboxHint(device: string): string {
+  return (
+    `A sandbox refuses it. char-${kindOf(device)} must be in it: systemctl show -P DeviceAllow groundlock-station\n` +
+    'If it is, the driver came after the start of the service: sudo systemctl restart groundlock-station'
+  )
+}
+
+function kindOf(device: string): string {
+  let path = device
+  try {
+    path = realpathSync(device)
+  } catch {
+    // Gone again: its own name then.
+  }
+  return basename(path).replace(/\d+$/, '')
 }
 
 function userName(): string {

@@ -87,6 +87,15 @@ const SERIAL: Case[] = [
   ],
   ['ModemManager', (made) => made.enable('ModemManager.service'), /^fail serial\/ModemManager/],
   [
+    'a sandbox that refuses it',
+    ({ station }) =>
+      Object.assign(station.links[0]!, {
+        state: 'waiting',
+        fault: 'cannot open /dev/ttyUSB0: operation not permitted',
+      }),
+    /^fail serial\/what arrives: link radio: waiting, .*operation not permitted/,
+  ],
+  [
     'not one byte',
     ({ station }) => Object.assign(station.links[0]!, { bytesIn: 0, frames: 0 }),
     /^warn serial\/what arrives: .*not one byte came/,

@@ -1,7 +1,10 @@
 /** What the serialport package says when a device cannot be opened, and the fault that a person is told. */
+import { symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { faultLines } from '../../src/base/fault.js'
 import { baudFault, hangUpFault, openFault } from '../../src/link/port-fault.js'
+import { temporaryFolder } from '../support/temporary-folder.js'
 
 const DEVICE = '/dev/no-such-radio'
 
@@ -31,6 +34,15 @@ test('a failure without a name of its own keeps the words of the system', () => 
   expect(openFault(DEVICE, new Error('Error: Input/output error, cannot open X')).found).toContain(
     'Input/output',
   )
+})
+
+test('what a sandbox refuses is told with its kind, also behind a name that lasts', () => {
+  const folder = temporaryFolder('port-fault')
+  writeFileSync(join(folder, 'ttyUSB12'), '')
+  symlinkSync('ttyUSB12', join(folder, 'usb-radio-port0'))
+  const refused = new Error('Error: Operation not permitted, cannot open X')
+  expect(openFault(join(folder, 'usb-radio-port0'), refused).hint).toContain('char-ttyUSB must be in it')
+  expect(openFault('/dev/ttyNone3', refused).hint).toContain('char-ttyNone must be in it')
 })
 
 test('a device that runs at another rate than asked, and one that went away', () => {
