@@ -7,7 +7,8 @@
  * restarts mean what they mean there, and what is measured in it is in its own time. Without that, emulation makes Node 20 to 50
  * times slower than the watchdogs, which still count the seconds of this machine. Idle, its time goes as ours does: while it
  * waits for its disk, seconds of ours are seconds of its own.
- * Guarantees: qemu does not outlive this process's `stop()`; a command that hangs, or a boot that does, is an error.
+ * Guarantees: qemu does not outlive `stop()`, nor this process where that exits; a command that hangs, or a boot that does, is an
+ * error.
  */
 import { spawn } from 'node:child_process'
 import { createWriteStream, mkdtempSync, readdirSync, rmSync } from 'node:fs'
@@ -82,6 +83,8 @@ export class Guest {
       ].flat(),
       { stdio: ['ignore', 'pipe', 'inherit'] },
     )
+    // Whoever is ended while it boots has no guest to stop yet.
+    process.once('exit', this.#end)
     if (console) this.#qemu.stdout.pipe(createWriteStream(console))
     else this.#qemu.stdout.resume()
     this.#qemu.once('exit', () => this.#waiting?.reject(new Error('the virtual machine ended')))
@@ -161,9 +164,15 @@ export class Guest {
   async stop() {
     if (this.#qemu && this.#qemu.exitCode === null) {
       const ended = new Promise((resolve) => this.#qemu.once('exit', resolve))
-      this.#qemu.kill('SIGKILL')
+      this.#end()
       await ended
     }
+    process.off('exit', this.#end)
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+
+  #end = () => {
+    this.#qemu.kill('SIGKILL')
     rmSync(this.#folder, { recursive: true, force: true })
   }
 }
