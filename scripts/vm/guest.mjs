@@ -11,6 +11,7 @@
  * error.
  */
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { createWriteStream, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -45,6 +46,7 @@ export class Guest {
   /** @type {{ resolve(line: string): void, reject(error: Error): void } | null} */
   #waiting = null
   #folder
+  #radio
   #names = []
 
   /** Boots. `folder`: of scripts/vm/image; `shares`: name → folder of this machine, read-only. */
@@ -62,6 +64,7 @@ export class Guest {
   async #start(folder, kernel, shares, console) {
     this.#folder = mkdtempSync(join(tmpdir(), 'groundlock-vm-'))
     const agent = join(this.#folder, 'agent')
+    this.#radio = join(this.#folder, 'radio')
     const share = Object.entries(shares).flatMap(([name, path]) => [
       '-virtfs',
       `local,path=${path},mount_tag=${name},security_model=none,readonly=on,multidevs=remap`,
@@ -79,6 +82,9 @@ export class Guest {
         ['-serial', 'stdio', '-serial', 'null'],
         ['-device', 'virtio-serial', '-chardev', `socket,id=agent,path=${agent},server=on,wait=off`],
         ['-device', 'virtserialport,chardev=agent,name=agent'],
+        // A USB serial adapter (FTDI), which is plugged in as long as somebody holds its socket.
+        ['-chardev', `socket,id=radio,path=${this.#radio},server=on,wait=off`],
+        ['-device', 'qemu-xhci', '-device', 'usb-serial,chardev=radio'],
         share,
       ].flat(),
       { stdio: ['ignore', 'pipe', 'inherit'] },
@@ -159,6 +165,14 @@ export class Guest {
     this.#socket.write(`${Buffer.from('systemctl reboot').toString('base64')}\n`)
     await this.#ready()
     await this.#share(this.#names)
+  }
+
+  /** Plugs a USB radio in: what is written to the socket it sends, and when the socket is destroyed it is pulled out. */
+  async plugInRadio() {
+    const socket = createConnection(this.#radio)
+    await once(socket, 'connect')
+    // The machine may end first.
+    return socket.on('error', () => {}).resume()
   }
 
   async stop() {
