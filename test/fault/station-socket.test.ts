@@ -6,6 +6,7 @@ import { once } from 'node:events'
 import { createConnection } from 'node:net'
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { askStation, serveStationSocket } from '../../src/forward/station-socket.js'
 import type { Answer } from '../../src/forward/station-socket.js'
@@ -20,7 +21,7 @@ test('requests of one client are answered one after another, in order, whatever 
   let mostOpen = 0
   await serve(async (op) => {
     mostOpen = Math.max(mostOpen, ++open)
-    await new Promise((resolve) => setTimeout(resolve, 1))
+    await nextTurn()
     open--
     if (op === 'close') throw new Error('not now')
     return { n: asked++ }
