@@ -5,8 +5,7 @@
  */
 import { fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { EXIT_CODE } from '../../src/commands/exit-code.js'
@@ -28,6 +27,7 @@ import {
   sayTable,
   seed,
 } from '../support/soak.js'
+import { IN_MEMORY } from '../support/temporary-folder.js'
 
 /** Longest that the check and the salvage of one small damaged file may take (ms): a thousand times what they do. */
 const HANG_MS = 20_000
@@ -35,8 +35,6 @@ const HANG_MS = 20_000
 const FULL_EVERY = 20
 /** What a failure names of many (results). */
 const MAX_TOLD = 20
-/** Memory, where there is some to be had as a folder: a hundred thousand files are written. */
-const FOLDER = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
 
 interface Job {
   kind: 'flip' | 'cut' | 'zero'
@@ -68,7 +66,7 @@ let original: Buffer
 let content: Content
 
 beforeAll(async () => {
-  dir = mkdtempSync(join(FOLDER, 'groundlock-flipped-bits-'))
+  dir = mkdtempSync(join(IN_MEMORY, 'groundlock-flipped-bits-')) // a hundred thousand files are written
   const vault = Vault.openOrCreate(join(dir, 'vault'))
   await record(vault)
   path = vault.flightPath(HEAD.id)

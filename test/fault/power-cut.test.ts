@@ -5,8 +5,6 @@
  *
  * A card that lies is the control: when it forgets what it was told to flush, the same comparison must see it.
  */
-import { existsSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { CutDisk, FATES } from '../support/cut-disk.js'
@@ -24,7 +22,7 @@ import {
   seed,
 } from '../support/soak.js'
 import { straceReason } from '../support/system-calls.js'
-import { temporaryFolder } from '../support/temporary-folder.js'
+import { IN_MEMORY, temporaryFolder } from '../support/temporary-folder.js'
 import { PHASES, traceSteps, traceVault } from '../support/traced-vault.js'
 import type { Moment, Phase, TracedVault } from '../support/traced-vault.js'
 
@@ -39,7 +37,7 @@ const CUTS_OF_EACH = 4
 const FLIGHT_BYTES = isLong ? 2.6e6 : 1.3e6
 
 /** In memory where that can be: what a power cut leaves is decided by the model, not by a card. */
-const dir = temporaryFolder('power-cut', existsSync('/dev/shm') ? '/dev/shm' : tmpdir())
+const dir = temporaryFolder('power-cut', IN_MEMORY)
 const image = join(dir, 'image')
 
 describe.skipIf(straceReason !== null)(`a power cut ${straceReason ?? ''}`, () => {

@@ -11,6 +11,7 @@ import {
   copyFileSync,
   existsSync,
   mkdirSync,
+  mkdtempSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -24,6 +25,7 @@ import { AirlockObserver } from './airlock-observer.js'
 import { AirlockVehicle } from './airlock-vehicle.js'
 import { NetworkLab, monotonicMs } from './network-lab.js'
 import { Supervised } from './supervised.js'
+import { IN_MEMORY } from './temporary-folder.js'
 
 export interface AirlockOptions {
   /** Within 0 and 1, again and again: of the time that systemd may take to start a program again. */
@@ -40,6 +42,11 @@ export type LateNft = Partial<Record<'permit' | 'shutting' | 'resident', string>
 export class Airlock {
   readonly lab: NetworkLab
   readonly dir: string
+  /**
+   * In memory, as `/run` is: the switch, the token, what both say of themselves. On a disk turning the switch, a renaming, has
+   * waited 0.4 s for the journal, and the guard's status would wait as long.
+   */
+  readonly #run = mkdtempSync(join(IN_MEMORY, 'groundlock-airlock-'))
   readonly guard: Supervised
   readonly station: Supervised
   readonly vehicle: AirlockVehicle
@@ -71,9 +78,9 @@ export class Airlock {
 
   /** Resolves when the station records and the door is shut; the vehicle is disarmed, the switch SHUT. */
   static async make(dir: string, options: AirlockOptions = {}): Promise<Airlock> {
-    prepareFolder(dir, options)
     const airlock = new Airlock(await NetworkLab.make(), dir, options)
     try {
+      airlock.#prepareFolders(options)
       await airlock.#begin(options)
     } catch (error) {
       await airlock.close()
@@ -82,6 +89,38 @@ export class Airlock {
       })
     }
     return airlock
+  }
+
+  /** As systemd-tmpfiles makes them: the token is root's, in a folder of root's. */
+  #prepareFolders({ hasLateResident = false, isPlain = false }: AirlockOptions): void {
+    const bin = join(this.dir, 'bin')
+    for (const folder of [this.#guardDir, bin]) mkdirSync(folder)
+    writeFileSync(this.tokenPath, '', { mode: 0o640 })
+    writeFileSync(this.#switchFile, 'shut')
+    for (const what of ['permit', 'shutting', ...(hasLateResident ? ['resident'] : [])])
+      writeFileSync(join(bin, what), '0\n')
+    if (!isPlain) {
+      copyFileSync(join(import.meta.dirname, 'late-nft.sh'), join(bin, 'nft'))
+      chmodSync(join(bin, 'nft'), 0o755)
+    }
+    writeFileSync(join(this.dir, 'groundlock.toml'), this.#configuration)
+  }
+
+  get #configuration(): string {
+    return `[station]
+run_dir = "${this.#stationDir}"
+[vault]
+dir = "${this.vault}"
+[link.radio]
+device = "${join(this.dir, 'radio')}"
+[switch]
+backend = "simulated"
+file = "${this.#switchFile}"
+lamp_line = 0
+[guard]
+run_dir = "${this.#guardDir}"
+token = "${this.tokenPath}"
+`
   }
 
   async #begin({ isPlain = false }: AirlockOptions): Promise<void> {
@@ -101,7 +140,19 @@ export class Airlock {
   }
 
   get tokenPath(): string {
-    return join(this.dir, 'token', 'link')
+    return join(this.#run, 'link')
+  }
+
+  get #switchFile(): string {
+    return join(this.#guardDir, 'switch')
+  }
+
+  get #guardDir(): string {
+    return join(this.#run, 'guard')
+  }
+
+  get #stationDir(): string {
+    return join(this.#run, 'station')
   }
 
   get vault(): string {
@@ -115,10 +166,10 @@ export class Airlock {
 
   /** In one step, as a contact changes. Returns the moment before that (ms of the monotonic clock). */
   flip(position: 'shut' | 'permit' | 'doubt'): number {
-    const aside = join(this.dir, 'switch.next')
+    const aside = join(this.#run, 'switch.next')
     writeFileSync(aside, position)
     const beforeMs = monotonicMs()
-    renameSync(aside, join(this.dir, 'guard', 'switch'))
+    renameSync(aside, this.#switchFile)
     return beforeMs
   }
 
@@ -135,11 +186,11 @@ export class Airlock {
   }
 
   guardStatus(): GuardStatus | undefined {
-    return readStatus(join(this.dir, 'guard', 'guard.json')) as GuardStatus | undefined
+    return readStatus(join(this.#guardDir, 'guard.json')) as GuardStatus | undefined
   }
 
   stationStatus(): StationStatus | undefined {
-    return readStatus(join(this.dir, 'run', 'station.json')) as StationStatus | undefined
+    return readStatus(join(this.#stationDir, 'station.json')) as StationStatus | undefined
   }
 
   async until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
@@ -185,37 +236,8 @@ export class Airlock {
     await Promise.all([this.guard.end(), this.station.end()])
     await this.vehicle.stop()
     await this.lab.close()
+    rmSync(this.#run, { recursive: true, force: true })
   }
-}
-
-/** As systemd-tmpfiles makes it: the token is root's, in a folder of root's. */
-function prepareFolder(dir: string, { hasLateResident = false, isPlain = false }: AirlockOptions): void {
-  for (const name of ['token', 'guard', 'bin']) mkdirSync(join(dir, name), { recursive: true })
-  writeFileSync(join(dir, 'token', 'link'), '', { mode: 0o640 })
-  writeFileSync(join(dir, 'guard', 'switch'), 'shut')
-  for (const what of ['permit', 'shutting', ...(hasLateResident ? ['resident'] : [])])
-    writeFileSync(join(dir, 'bin', what), '0\n')
-  if (!isPlain) {
-    copyFileSync(join(import.meta.dirname, 'late-nft.sh'), join(dir, 'bin', 'nft'))
-    chmodSync(join(dir, 'bin', 'nft'), 0o755)
-  }
-  writeFileSync(
-    join(dir, 'groundlock.toml'),
-    `[station]
-run_dir = "${join(dir, 'run')}"
-[vault]
-dir = "${join(dir, 'vault')}"
-[link.radio]
-device = "${join(dir, 'radio')}"
-[switch]
-backend = "simulated"
-file = "${join(dir, 'guard', 'switch')}"
-lamp_line = 0
-[guard]
-run_dir = "${join(dir, 'guard')}"
-token = "${join(dir, 'token', 'link')}"
-`,
-  )
 }
 
 function readStatus(path: string): unknown {

@@ -1,8 +1,11 @@
 /** Temporary folder: one for a test file, gone when its tests are over; asked for in a test, gone when that one is over. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { TestRunner, afterAll, onTestFinished } from 'vitest'
+
+/** Where files are memory, as `/run` is on a board; the system's own place where there is none. */
+export const IN_MEMORY = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
 
 /** Makes a folder below the system's own or another one. */
 export function temporaryFolder(name: string, below = tmpdir()): string {
