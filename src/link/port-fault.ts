@@ -16,6 +16,8 @@ export const NOT_SERIAL = 'GL-LINK-05'
 export const BAUD_REFUSED = 'GL-LINK-06'
 export const NOT_OPENED = 'GL-LINK-07'
 
+const READ_WRITE_BY_GROUP = 0o060
+
 interface Cause {
   words: RegExp
   code: string
@@ -123,9 +125,16 @@ function baudHint(): string {
   return 'Set the baud rate of the radio or telemetry port, mostly 57600, 115200 or 921600.'
 }
 
+/** Joining a group helps where the device is one's, and open to it; elsewhere who and what keeps the user out. */
 function groupHint(device: string): string {
   const user = userName()
-  const group = groupOf(device)
+  const owner = ownerOf(device)
+  const group = owner?.group ?? 'dialout'
+  if (owner?.isOpenToGroup === false || (owner !== null && process.getgroups?.().includes(owner.gid)))
+    return (
+      `It is ${owner.user}:${group}'s with mode ${owner.mode}, which keeps '${user}' out.\n` +
+      `Debian gives serial ports to root:dialout with mode 660; a simulated one is its maker's: make it as '${user}'.`
+    )
   return (
     `The user '${user}' is not in group '${group}': sudo usermod -aG ${group} ${user}\n` +
     'It counts from the next login, for a service from its next start.'
@@ -157,20 +166,39 @@ function userName(): string {
   try {
     return userInfo().username
   } catch {
-    return `#${process.geteuid?.() ?? 0}` // an id without a name, as usermod and sudo take it
+    return `#${process.geteuid?.() ?? 0}`
   }
 }
 
-/** The group to join: the device's own where that helps, else the one that owns serial devices on Debian. */
-function groupOf(device: string): string {
-  const usual = 'dialout'
+interface Owner {
+  user: string
+  group: string
+  gid: number
+  /** As `chmod` takes it. */
+  mode: string
+  /** To one that may be joined: nobody should have to join root's. */
+  isOpenToGroup: boolean
+}
+
+/** Null where that cannot be seen. */
+function ownerOf(device: string): Owner | null {
   try {
-    const { gid, mode } = statSync(device)
-    const readWrite = 0o060
-    if (gid === 0 || (mode & readWrite) !== readWrite) return usual
-    const lines = readFileSync('/etc/group', 'utf8').split('\n')
-    return lines.map((line) => line.split(':')).find(([, , id]) => id === String(gid))?.[0] ?? usual
+    const { uid, gid, mode } = statSync(device)
+    return {
+      user: nameOf('/etc/passwd', uid),
+      group: nameOf('/etc/group', gid),
+      gid,
+      mode: (mode & 0o777).toString(8).padStart(3, '0'),
+      isOpenToGroup: gid !== 0 && (mode & READ_WRITE_BY_GROUP) === READ_WRITE_BY_GROUP,
+    }
   } catch {
-    return usual
+    return null
   }
+}
+
+/** passwd(5) and group(5): `name:password:id:…`. An id without a name is told as `#id`, as usermod and sudo take it. */
+function nameOf(file: string, id: number): string {
+  const lines = readFileSync(file, 'utf8').split('\n')
+  const found = lines.map((line) => line.split(':')).find(([, , each]) => each === String(id))
+  return found?.[0] ?? `#${id}`
 }

@@ -45,6 +45,20 @@ describeNetwork(
       await expect.poll(async () => (await door.shut()).layers.twin, { timeout: 10_000 }).toBe(true)
     })
 
+    it('without a working nft each trouble is told once, however often it is tried', async () => {
+      const folder = temporaryFolder('door')
+      const { inside, door } = await doorIn(otherTool(`[ -e ${folder}/gone ] && { echo gone; exit 1; }`))
+      inside.run(`touch ${folder}/gone; pkill -9 -f 'nft -i$' -P ${door.process.pid}`)
+      for (let count = 0; count < 5; count++) {
+        expect((await door.shut()).kernel).toBe('differs')
+      }
+      const troubles = door.messages.filter(({ event }) => event === 'log').map(({ text }) => text)
+      for (const what of ['the inet base', 'the arp base', 'the bridge base', 'the local interfaces']) {
+        expect(troubles.filter((text) => text?.includes(`${what} cannot be loaded`)).length).toBeLessThan(2)
+      }
+      expect(troubles.some((text) => text?.includes('the inet base cannot be loaded'))).toBe(true)
+    })
+
     it('a resident that was told much is replaced, twin and all, and stays where no other can be had', async () => {
       const folder = temporaryFolder('door')
       const refused = `if [ "$1" = -i ] && [ -e ${folder}/refused ]; then exit 1; fi`

@@ -64,6 +64,14 @@ describe('groundlock', () => {
     },
   )
 
+  it('a bad result stays one where its reader has gone', async () => {
+    const child = spawn(GROUNDLOCK, ['config', 'check', '--json', '--config', bad], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    child.stdout.destroy()
+    expect(await once(child, 'close')).toEqual([EXIT_CODE.bad, null])
+  })
+
   it('loads only the command that is asked for', () => {
     const loaded = (args: string[]) => {
       const coverage = mkdtempSync(join(folder, 'coverage-'))

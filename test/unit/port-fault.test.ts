@@ -1,5 +1,6 @@
 /** What the serialport package says when a device cannot be opened, and the fault that a person is told. */
-import { symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, symlinkSync, writeFileSync } from 'node:fs'
+import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { faultLines } from '../../src/base/fault.js'
@@ -33,6 +34,26 @@ test.each([
 test('a failure without a name of its own keeps the words of the system', () => {
   expect(openFault(DEVICE, new Error('Error: Input/output error, cannot open X')).found).toContain(
     'Input/output',
+  )
+})
+
+test('a device that no group opens is told with whose it is, and one of a group with how to join it', () => {
+  const device = join(temporaryFolder('port-fault'), 'ttyUSB0')
+  writeFileSync(device, '')
+  const user = userInfo().username
+  const hintWith = (gid: number, mode: number) => {
+    chownSync(device, process.getuid!(), gid)
+    chmodSync(device, mode)
+    return openFault(device, new Error('Error: Permission denied, cannot open X')).hint
+  }
+  const own = process.getgid!()
+  expect(hintWith(own, 0o200)).toMatch(
+    new RegExp(`^It is ${user}:\\S+'s with mode 200, which keeps '${user}' out\\.\n`),
+  )
+  expect(hintWith(own, 0o660)).toMatch(/^It is .* with mode 660/)
+  if (process.getuid!() !== 0) return // only root gives a file to a group that it is not in
+  expect(hintWith(59_999, 0o660)).toContain(
+    `'${user}' is not in group '#59999': sudo usermod -aG #59999 ${user}`,
   )
 })
 

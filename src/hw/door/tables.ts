@@ -41,6 +41,8 @@ export class Tables {
   readonly #covered = new Map<number, string>()
   readonly #tellEnd: (trouble: string) => void
   readonly #tellTwin: (trouble: string) => void
+  readonly #tellLocals: (trouble: string) => void
+  readonly #tellBase: readonly (readonly [rules.Family, (trouble: string) => void])[]
   #resident: Resident
   #wasShort = false
   #againTimer: NodeJS.Timeout | undefined
@@ -55,7 +57,10 @@ export class Tables {
     this.#log = log
     this.#onResidentGone = onResidentGone
     this.#tellEnd = toldOnce((trouble) => log.warn(trouble))
-    this.#tellTwin = toldOnce((trouble) => log.error(`the twin of the base cannot be loaded: ${trouble}`))
+    const toldOf = (what: string) => toldOnce((trouble) => log.error(`${what} cannot be loaded: ${trouble}`))
+    this.#tellTwin = toldOf('the twin of the base')
+    this.#tellLocals = toldOf('the local interfaces')
+    this.#tellBase = rules.FAMILIES.map((family) => [family, toldOf(`the ${family} base`)])
     this.#resident = this.#newResident()
   }
 
@@ -92,10 +97,9 @@ export class Tables {
   async loadBase(): Promise<void> {
     this.#baseLocals = ''
     const policy = this.#policy
-    if ((await this.#shutting(rules.rulesetText(policy))) === null) return
-    for (const family of rules.FAMILIES) {
-      const trouble = await this.#shutting(rules.baseText(family, policy, []))
-      if (trouble !== null) this.#log.error(`the ${family} base cannot be loaded: ${trouble}`)
+    const isWhole = (await this.#shutting(rules.rulesetText(policy))) === null
+    for (const [family, tell] of this.#tellBase) {
+      tell(isWhole ? '' : ((await this.#shutting(rules.baseText(family, policy, []))) ?? ''))
     }
   }
 
@@ -129,7 +133,7 @@ export class Tables {
       input: rules.localsText(verified),
     })
     if (trouble === null) this.#baseLocals = locals
-    else this.#log.error(`the local interfaces cannot be loaded: ${trouble}`)
+    this.#tellLocals(trouble ?? '')
   }
 
   /**

@@ -27,10 +27,7 @@ export interface SysfsPlace {
   load: () => Promise<unknown>
 }
 
-/**
- * Its name is no literal, and it is an optional dependency: its compiled part (epoll) may not build, most systems have no use for
- * it, and neither compiler nor bundler should need it.
- */
+/** No literal where it is loaded: most systems have no use for it, and neither compiler nor bundler should need it. */
 const PACKAGE = 'onoff'
 
 export const SYSFS: SysfsPlace = { root: '/sys/class/gpio', load: (): Promise<unknown> => import(PACKAGE) }
