@@ -107,11 +107,12 @@ function rejectUnreachablePort({ uplink: { locals, sshPort } }: Configuration, c
 }
 
 /** Each program owns its folder. Whoever owns the folder of a file may remove the file, whosever that is. */
-function rejectSharedFolders({ station, guard }: Configuration, complain: Complain): void {
+function rejectSharedFolders({ station, vault, guard }: Configuration, complain: Complain): void {
   if (posix.resolve(guard.runDir) === posix.resolve(station.runDir))
     complain(['guard', 'run_dir'], `${guard.runDir} is already station.run_dir`)
   const folders = [
     { key: 'guard.run_dir', folder: guard.runDir, owner: 'the guard' },
+    { key: 'guard.state_dir', folder: guard.stateDir, owner: 'the guard' },
     { key: 'station.run_dir', folder: station.runDir, owner: 'the station' },
   ]
   const around = folders.find(({ folder }) => isInside(folder, guard.token))
@@ -119,6 +120,12 @@ function rejectSharedFolders({ station, guard }: Configuration, complain: Compla
     complain(
       ['guard', 'token'],
       `${guard.token} lies in ${around.key}, where ${around.owner} could remove it; give it a folder of its own`,
+    )
+  const under = folders.find(({ folder }) => isInside(folder, `${vault.dir}/any`))
+  if (under)
+    complain(
+      ['vault', 'dir'],
+      `${vault.dir} is or lies in ${under.key}; give the flights a folder of their own`,
     )
 }
 

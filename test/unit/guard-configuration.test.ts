@@ -317,6 +317,11 @@ describe('the folders of guard and station', () => {
       '[guard]\ntoken = "/run/groundlock/token/../station/a/link"',
       /^4 guard.token: .* lies in station.run_dir/,
     ],
+    [
+      '[vault]\ndir = "/run/groundlock/guard"',
+      /^4 vault.dir: .* is or lies in guard.run_dir; give the flights a folder of their own$/,
+    ],
+    ['[vault]\ndir = "/var/lib/groundlock-guard/flights/"', /^4 vault.dir: .* is or lies in guard.state_dir/],
   ])('%j is a mistake', (text, expected) => {
     const found = mistakes(`${RADIO}${text}\n`)
     expect(found).toHaveLength(1)
