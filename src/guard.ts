@@ -101,6 +101,7 @@ class RunningGuard implements Guard {
 
   // What was read last.
   #tokenLook: TokenLook = 'doubt'
+  #tokenAtMs = -Infinity
 
   // What was begun, and how it ended.
   #asked = 0
@@ -163,8 +164,7 @@ class RunningGuard implements Guard {
       throw error
     }
     try {
-      const shutAtMs = nowMs()
-      this.#parts.watch.shut(await door.read(), shutAtMs)
+      this.#parts.watch.shut(await door.read())
       await this.#read()
     } catch (error) {
       await this.stop()
@@ -185,7 +185,7 @@ class RunningGuard implements Guard {
     // The kernel waits for no relay, whose line may take seconds.
     this.#shuttings++
     const shutting = parts.door.shut()
-    this.#powerUplink(false)
+    parts.power(false)
     this.#parts = undefined
     const { kernel } = await shutting
     // One that does not read as shut keeps the token to the end of the process, and the station waits a lease.
@@ -224,19 +224,22 @@ class RunningGuard implements Guard {
 
   #inputs({ switch: contacts, server, watch }: Parts): GuardInputs {
     const now = nowMs()
-    const { position, reason, shutSeen } = contacts.read(now)
+    const { position, reason, isAtShut, shutSeen } = contacts.read(now)
     const grew = watch.growths.map(({ name, packets }) => `${name}: ${packets} packets`).join(', ')
     return {
       nowMs: now,
       position,
       switchReason: reason,
+      isAtShut,
       shutSeen,
       station: server.station === 'absent' ? 'absent' : (this.#answer ?? 'present'),
       vehicle: server.vehicle,
       token: this.#tokenLook,
+      tokenAtMs: this.#tokenAtMs,
       kernel: watch.kernel,
       kernelProblem: watch.problem,
       kernelAtMs: watch.readAtMs,
+      isShutting: this.#shutting !== undefined,
       witness: grew === '' ? 'still' : 'grew',
       witnessProblem: grew,
       permit: this.#permit,
@@ -269,15 +272,14 @@ class RunningGuard implements Guard {
     this.#permit = 'none'
     this.#shuttings++
     parts.watch.shuts()
-    this.#powerUplink(false)
+    parts.power(false)
     if (this.#shutting !== undefined) {
       this.#shutAgain = how
       return
     }
-    const atMs = nowMs()
     this.#shutting = parts.door.shut({ harder: how === 'shut harder' }).then((reading) => {
       this.#shutting = undefined
-      parts.watch.shut(reading, atMs)
+      parts.watch.shut(reading)
       const again = this.#shutAgain
       this.#shutAgain = undefined
       if (again !== undefined) this.#shut(again)
@@ -297,7 +299,7 @@ class RunningGuard implements Guard {
       markPermitted(this.#configuration.guard.runDir)
       parts.watch.permits()
       await parts.door.permit(tokenFd)
-      if (shuttings === this.#shuttings) this.#powerUplink(true)
+      if (shuttings === this.#shuttings) parts.power(true)
     } catch (error) {
       ended = 'failed'
       if (shuttings === this.#shuttings) this.#log.error(`the permit failed: ${troubleText(error)}`)
@@ -320,8 +322,12 @@ class RunningGuard implements Guard {
 
   async #take(): Promise<void> {
     // Between taking and permitting the kernel is read: a read-back from before the token counts for nothing.
-    if (await this.#token.take()) await this.#read()
-    else await this.#lookAtToken()
+    if (this.#tokenAtMs === Infinity) return
+    this.#tokenAtMs = Infinity
+    const isTaken = await this.#token.take()
+    this.#tokenAtMs = isTaken ? nowMs() : -Infinity
+    if (isTaken) await this.#parts?.watch.readAnew()
+    await this.#lookAtToken()
   }
 
   async #lookAtToken(): Promise<void> {
@@ -335,10 +341,6 @@ class RunningGuard implements Guard {
     await this.#lookAtToken()
     if (this.#decision !== undefined) parts?.server.tell(this.#decision.door, this.#decision.reason)
     this.#writeStatus()
-  }
-
-  #powerUplink(isPowered: boolean): void {
-    this.#parts?.power(isPowered)
   }
 
   /** Tells everybody what is news: the log, the station, the lamp, the status. */

@@ -8,6 +8,14 @@ import { LATE_MS, startState } from '../../src/hw/decide/guard-state.js'
 import { NOW_MS, calmInputs } from './guard-readings.js'
 import { GuardWorld } from './guard-world.js'
 
+/** At SHUT, on the way to it or from it, PERMIT, doubt. */
+const POSITIONS = [
+  ['shut', true],
+  ['shut', false],
+  ['permit', false],
+  ['doubt', false],
+] as const
+
 const STEPS_MS = [100, 1000, 6000, 61_000]
 
 /** Every memory that can be reached from the start, whatever is read. */
@@ -38,6 +46,7 @@ function canonical(state: GuardState, nowMs = NOW_MS): GuardState {
     renewedMs: rounded(state.renewedMs, 800),
     presentMs: rounded(state.presentMs, 1000),
     shutSinceMs: shutSinceMs === null ? null : rounded(shutSinceMs, 700, 10_001),
+    shutLastedMs: NOW_MS - rounded(nowMs - state.shutLastedMs, 700, 10_001),
     stuckSinceMs: stuckSinceMs === null ? null : rounded(stuckSinceMs, 60_000),
   }
 }
@@ -50,7 +59,7 @@ function everyChange(state: GuardState, visit: (inputs: GuardInputs) => void): v
       for (const kernelAtMs of inputs.kernel === 'shut'
         ? [inputs.nowMs, state.changedMs - 1]
         : [inputs.nowMs])
-        for (inputs.position of ['shut', 'permit', 'doubt'] as const)
+        for (const [position, isAtShut] of POSITIONS)
           for (inputs.station of ['absent', 'present', 'gave way', 'silent'] as const)
             for (inputs.vehicle of ['disarmed', 'armed', 'lost'] as const)
               for (inputs.token of ['free', 'mine', 'other', 'doubt'] as const)
@@ -58,6 +67,8 @@ function everyChange(state: GuardState, visit: (inputs: GuardInputs) => void): v
                   for (inputs.permit of ['ok', 'failed'] as const) {
                     if (inputs.permit === 'failed' && state.phase !== 'permitted') continue
                     inputs.kernelAtMs = kernelAtMs
+                    inputs.position = position
+                    inputs.isAtShut = isAtShut
                     visit(inputs)
                   }
   }

@@ -17,13 +17,16 @@ export function calmInputs(changes: Partial<GuardInputs> = {}): GuardInputs {
     nowMs: NOW_MS,
     position: 'shut',
     switchReason: 'the switch is SHUT',
+    isAtShut: true,
     shutSeen: true,
     station: 'present',
     vehicle: 'disarmed',
     token: 'other',
+    tokenAtMs: -Infinity,
     kernel: 'shut',
     kernelProblem: '',
     kernelAtMs: NOW_MS - 10,
+    isShutting: false,
     witness: 'still',
     witnessProblem: '',
     permit: 'none',
@@ -53,7 +56,8 @@ const MEMORIES: readonly Partial<GuardState>[] = [
   { stuckSinceMs: NOW_MS - 59_999 },
   { stuckSinceMs: NOW_MS - 60_000 },
   { insisting: true, shutSinceMs: NOW_MS - 699 },
-  { insisting: true, shutSinceMs: NOW_MS - 700 },
+  { insisting: true, shutLastedMs: 699 },
+  { insisting: true, shutLastedMs: 700 },
   { insisting: true, shutSinceMs: NOW_MS - 10_000 },
   { insisting: true, shutSinceMs: NOW_MS - 10_001 },
   { override: true },
@@ -83,15 +87,16 @@ const AGES: readonly [Phase, number][] = [
 ]
 
 /**
- * Every combination of memory and reading, one at a time: 1,900,800. The inputs are one object, changed in place.
+ * Every combination of memory and reading, one at a time: 2,592,000. The inputs are one object, changed in place.
  * `stride`: visit only each n-th.
  */
 export function everyReading(visit: (state: GuardState, inputs: GuardInputs) => void, stride = 1): number {
   const positions = [
-    { position: 'shut', shutSeen: true },
-    { position: 'permit', shutSeen: false },
-    { position: 'permit', shutSeen: true },
-    { position: 'doubt', shutSeen: true },
+    { position: 'shut', shutSeen: true, isAtShut: true },
+    { position: 'shut', shutSeen: true, isAtShut: false },
+    { position: 'permit', shutSeen: false, isAtShut: false },
+    { position: 'permit', shutSeen: true, isAtShut: false },
+    { position: 'doubt', shutSeen: true, isAtShut: false },
   ] as const
   const inputs = calmInputs()
   let count = 0
@@ -105,6 +110,7 @@ export function everyReading(visit: (state: GuardState, inputs: GuardInputs) => 
                 if (count++ % stride !== 0) continue
                 inputs.position = position.position
                 inputs.shutSeen = position.shutSeen
+                inputs.isAtShut = position.isAtShut
                 inputs.kernel = kernel.kernel
                 inputs.kernelAtMs = kernel.kernelAtMs
                 visit(state, inputs)

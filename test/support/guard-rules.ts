@@ -9,9 +9,11 @@ type Rule = (before: GuardState, inputs: GuardInputs, decision: Decision) => boo
 const has = ({ effects }: Decision, effect: Effect) => effects.includes(effect)
 const shuts = (decision: Decision) => has(decision, 'shut') || has(decision, 'shut harder')
 
-/** The kernel was read after it was last told something, and not long ago. */
-const isFresh = (before: GuardState, { kernelAtMs, nowMs }: GuardInputs) =>
-  kernelAtMs >= before.changedMs && nowMs - kernelAtMs <= 5000
+/** The kernel was read after it was last told something, and not long ago; between token and permit, after the token was taken. */
+const isFresh = ({ phase, changedMs }: GuardState, { kernel, kernelAtMs, tokenAtMs, nowMs }: GuardInputs) =>
+  kernelAtMs >= changedMs &&
+  nowMs - kernelAtMs <= 5000 &&
+  (phase !== 'asking' || kernel !== 'shut' || kernelAtMs >= tokenAtMs)
 const isOverdue = (before: GuardState, { kernelAtMs, nowMs }: GuardInputs) =>
   nowMs - kernelAtMs > 5000 && nowMs - before.changedMs > 5000
 const isUnread = (before: GuardState, inputs: GuardInputs) =>
@@ -105,11 +107,14 @@ export const GUARD_RULES: Readonly<Record<string, Rule>> = {
     readsShut(before, inputs) ||
     isUnread(before, inputs) ||
     inputs.nowMs - before.changedMs < 1000 ||
+    inputs.isShutting ||
     shuts(decision),
   'a fault is left by SHUT with everything verified, only': (before, inputs, { door }) =>
     before.phase !== 'fault' ||
     door === 'fault' ||
     (inputs.position === 'shut' &&
+      inputs.isAtShut &&
+      before.shutSinceMs !== null &&
       readsShut(before, inputs) &&
       inputs.witness === 'still' &&
       inputs.token !== 'doubt' &&
@@ -121,7 +126,11 @@ export const GUARD_RULES: Readonly<Record<string, Rule>> = {
       ? true
       : state.phase !== phase,
   'SHUT is awaited until it came': (before, { position }, { state }) =>
-    !before.untilShut || state.untilShut || position === 'shut' || before.shutSinceMs !== null,
+    !before.untilShut ||
+    state.untilShut ||
+    position === 'shut' ||
+    before.shutSinceMs !== null ||
+    before.shutLastedMs >= 700,
   'nothing opens while SHUT is awaited': (before, __, { state: { phase, untilShut } }) =>
     !untilShut || before.phase === 'permitted' || !['asking', 'permitted'].includes(phase),
   'phases follow each other as drawn': ({ phase }, _, decision) =>

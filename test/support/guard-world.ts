@@ -41,6 +41,7 @@ export class GuardWorld {
   guard: 'up' | 'hung' | 'down' = 'up'
   state: GuardState = startState(0)
   guardHolds = false
+  tokenAtMs = -Infinity
   decision: Decision | undefined
   permit: GuardInputs['permit'] = 'none'
   kernel: GuardInputs['kernel'] = 'shut'
@@ -203,6 +204,7 @@ export class GuardWorld {
     const settled = this.nowMs - this.leverSinceMs >= SETTLING_MS
     inputs.position = this.isSwitchBroken ? 'doubt' : this.lever === 'permit' && settled ? 'permit' : 'shut'
     this.shutSeen ||= this.lever === 'shut' && !this.isSwitchBroken
+    inputs.isAtShut = this.lever === 'shut' && !this.isSwitchBroken
     inputs.shutSeen = this.shutSeen
     inputs.station = this.stationReading()
     inputs.vehicle = this.vehicle
@@ -213,6 +215,7 @@ export class GuardWorld {
         : this.isTokenFree
           ? 'free'
           : 'other'
+    inputs.tokenAtMs = this.tokenAtMs
     inputs.kernel = this.kernel
     inputs.kernelAtMs = this.kernelAtMs
     inputs.witness = this.isSending && !this.isLeased ? 'grew' : 'still'
@@ -247,7 +250,9 @@ export class GuardWorld {
         this.askedMs = this.nowMs
         return
       case 'take token':
-        if (this.isTokenFree) this.guardHolds = true
+        if (!this.isTokenFree) return
+        this.guardHolds = true
+        this.tokenAtMs = this.nowMs
         return
       case 'free token':
         if (this.isLeased) this.broken.add('the token was freed with a permit in the kernel')

@@ -160,6 +160,53 @@ it('a fault whose shutting takes longer than a second is left as any other', () 
   expect(decide(waiting.state, read)).toMatchObject({ door: 'blocked', effects: ['free token'] })
 })
 
+it('a shutting that takes longer than a reading may be old is not begun anew before its end', () => {
+  const state = stateIn('fault', { sinceMs: NOW_MS, changedMs: NOW_MS, shutSinceMs: NOW_MS })
+  const inputs = calmInputs({
+    token: 'mine',
+    isShutting: true,
+    kernelAtMs: NOW_MS - 0.1,
+    nowMs: NOW_MS + 6000,
+  })
+  const waiting = decide(state, inputs)
+  expect(waiting).toMatchObject({ row: 'fault: not shut', effects: [] })
+  const read = { ...inputs, isShutting: false, kernelAtMs: NOW_MS + 5000, nowMs: NOW_MS + 7000 }
+  expect(decide(waiting.state, { ...inputs, isShutting: false }).effects).toEqual(['shut harder'])
+  expect(decide(waiting.state, read)).toMatchObject({ row: 'fault: cleared', effects: ['free token'] })
+})
+
+it('a permit needs a kernel that was read as shut behind the taking of the token', () => {
+  const state = stateIn('asking')
+  const wished = calmInputs({ position: 'permit', station: 'gave way', token: 'mine', tokenAtMs: NOW_MS - 5 })
+  const rowAt = (kernelAtMs: number) => decide(state, { ...wished, kernelAtMs }).row
+  expect(rowAt(NOW_MS - 5.1)).toBe('kernel is read again')
+  expect(rowAt(NOW_MS - 5)).toBe('permits')
+  expect(decide(state, { ...wished, tokenAtMs: Infinity }).row).toBe('kernel is read again')
+  expect(decide(state, { ...wished, kernel: 'differs', kernelAtMs: NOW_MS - 10 }).row).toBe('kernel differs')
+})
+
+it('a contact that flickers, or a PERMIT that settles late, is no SHUT: no fault ends, and nothing is overridden', () => {
+  const settling = { position: 'shut', isAtShut: false } as const
+  const fault = guardFrom(stateIn('fault'))
+  expect(fault.at(0, settling)).toBe('fault | fault: waits for SHUT')
+  expect(fault.at(5000)).toBe('fault | fault: waits for SHUT')
+  expect(fault.at(5100, { position: 'permit' })).toBe('fault | fault: waits for SHUT')
+  const lost = guardFrom(stateIn('blocked'))
+  lost.at(0, { position: 'permit', vehicle: 'lost' })
+  lost.at(61_000, settling)
+  lost.at(62_000)
+  expect(lost.at(63_000, { position: 'permit' })).toBe('blocked | lost')
+})
+
+it('SHUT that was meant counts, whatever the switch does on its way to PERMIT', () => {
+  const guard = guardFrom(stateIn('blocked', { untilShut: true }))
+  guard.at(0, { position: 'shut', isAtShut: true })
+  guard.at(700, { isAtShut: false })
+  guard.at(705, { isAtShut: true })
+  guard.at(710, { isAtShut: false })
+  expect(guard.at(1300, { position: 'permit' })).toBe('blocked | opening begins | ask station')
+})
+
 it('shutting that does not shut within 5 s is a fault', () => {
   const guard = guardFrom(stateIn('shutting', { sinceMs: NOW_MS - 5000 }))
   expect(guard.at(0, { kernel: 'leased' })).toBe('blocked | shuts | shut')

@@ -9,6 +9,7 @@ import type { DoorReading } from '../../src/hw/door/reading.js'
 import { KernelWatch } from '../../src/hw/watch/kernel-watch.js'
 
 const SHUT: DoorReading = {
+  atMs: 1000,
   kernel: 'shut',
   problems: [],
   uplinks: [{ ifindex: 2, name: 'eth0', isUp: false, isCovered: true, isLeased: false }],
@@ -90,6 +91,17 @@ it('a reading under way is not begun again', async () => {
   reads[0]!(SHUT)
   await first
   expect(watch.kernel).toBe('shut')
+})
+
+it('reading anew waits for the reading under way, which may have looked before', async () => {
+  const { watch, reads } = watchOf()
+  void watch.read()
+  const anew = watch.readAnew()
+  reads[0]!({ ...SHUT, atMs: 1000 })
+  await expect.poll(() => reads.length).toBe(2)
+  reads[1]!({ ...SHUT, atMs: 2000 })
+  await anew
+  expect(watch.readAtMs).toBe(2000)
 })
 
 it('a witness that cannot see makes a shut kernel differ, is told once, and may see again', async () => {

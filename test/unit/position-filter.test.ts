@@ -59,10 +59,32 @@ describe('PERMIT', () => {
     expect(after(confirmed, 1500)).toEqual({
       position: 'permit',
       reason: 'the switch is in PERMIT',
+      isAtShut: false,
       shutSeen: true,
       contacts: PERMIT,
       sinceMs: 1500,
     })
+  })
+
+  it('is at SHUT by the contacts alone: on the way, and until it is stable, it is `shut` and not there', () => {
+    const way: [number, Contacts, boolean][] = [
+      [0, SHUT, true],
+      [1000, BOTH_OPEN, false],
+      [1040, PERMIT, false],
+      [1100, BOTH_OPEN, false],
+      [1140, SHUT, true],
+    ]
+    for (const [index, [atMs, , isAtShut]] of way.entries()) {
+      const samples = way.slice(0, index + 1).map(([at, contacts]): [number, Contacts] => [at, contacts])
+      expect(after(samples, atMs)).toMatchObject({ position: 'shut', isAtShut })
+    }
+    expect(run([]).reading).toMatchObject({ position: 'shut', isAtShut: false })
+    expect(
+      run([
+        { event: sample(SHUT), atMs: 0 },
+        { event: TROUBLE, atMs: 1 },
+      ]).reading.isAtShut,
+    ).toBe(false)
   })
 
   it.each([SHUT, BOTH_CLOSED, BOTH_OPEN, UNKNOWN])('ends at one sample of %j, at once', (contacts) => {

@@ -16,11 +16,12 @@ export function decide(before: GuardState, inputs: GuardInputs): Decision {
   const state = remember(before, inputs)
   const view = viewOf(state, inputs)
   const row = rowFor(view)
-  const moment = { state, view, nowMs: inputs.nowMs, begins: row.next !== state.phase }
+  const { nowMs, isShutting } = inputs
+  const moment = { state, view, nowMs, isShutting, begins: row.next !== state.phase }
   const effects = row.effects.filter((effect) => IS_DUE[effect](moment))
   const reason = reasonText(row, state, inputs, view)
   return {
-    state: after(state, row, effects, reason, inputs.nowMs),
+    state: after(state, row, effects, reason, nowMs),
     door: row.next === 'permitted' || row.next === 'fault' ? row.next : 'blocked',
     reason,
     row: row.name,
@@ -67,13 +68,14 @@ interface Moment {
   state: GuardState
   view: View
   nowMs: number
+  isShutting: boolean
   /** The row begins another phase. */
   begins: boolean
 }
 
-/** Not again while the last one is still to be read: each would void that reading, so a slow one would never count. */
-const shutIsDue = ({ begins, nowMs, state, view }: Moment) =>
-  begins || (view.kernel !== 'unread' && nowMs - state.changedMs >= SHUT_AGAIN_MS)
+/** Not again while the last one is still under way or to be read: each would void that reading, so a slow one would never count. */
+const shutIsDue = ({ begins, nowMs, state, view, isShutting }: Moment) =>
+  begins || (!isShutting && view.kernel !== 'unread' && nowMs - state.changedMs >= SHUT_AGAIN_MS)
 
 /** EFFECT_RULES as code. */
 const IS_DUE: Readonly<Record<Effect, (moment: Moment) => boolean>> = {
@@ -106,6 +108,7 @@ function after(
     asked: row.next === 'asking' && (state.asked || effects.includes('ask station')),
     presentMs: state.presentMs,
     shutSinceMs: state.shutSinceMs,
+    shutLastedMs: state.shutLastedMs,
     stuckSinceMs: row.next === 'blocked' ? state.stuckSinceMs : null,
     insisting: state.insisting,
     override: state.override && (row.next === 'asking' || row.next === 'permitted' || !begins),

@@ -17,6 +17,8 @@ export interface GuardInputs {
   nowMs: number
   position: 'shut' | 'permit' | 'doubt'
   switchReason: string
+  /** The contacts say SHUT themselves: a switch that moves, and a PERMIT that is not stable yet, are `shut` too. */
+  isAtShut: boolean
   /** SHUT was read at least once since the guard started. */
   shutSeen: boolean
   /**
@@ -26,10 +28,14 @@ export interface GuardInputs {
   station: 'absent' | 'present' | 'gave way' | 'refused' | 'silent'
   vehicle: 'none' | 'disarmed' | 'armed' | 'lost'
   token: 'free' | 'mine' | 'other' | 'doubt'
+  /** When the guard took the token that it has; Infinity while it is taking it, -Infinity where it has none. */
+  tokenAtMs: number
   kernel: 'shut' | 'leased' | 'differs'
   kernelProblem: string
   /** When the read-back that `kernel` tells of was begun; -Infinity before the first. `shut` reads back after its work. */
   kernelAtMs: number
+  /** A shutting is under way; it is read back at its end. */
+  isShutting: boolean
   witness: 'still' | 'grew'
   witnessProblem: string
   /** How the last renewal of this permit ended; `none` until the first of them ended, and again after every `shut`. */
@@ -55,8 +61,10 @@ export interface GuardState {
   readonly asked: boolean
   /** Last time that a station was there. */
   readonly presentMs: number
-  /** Since when the switch reads SHUT without a break; null while it does not. */
+  /** Since when the contacts say SHUT without a break; null while they do not. */
   readonly shutSinceMs: number | null
+  /** How long they did at most since the last PERMIT or doubt. */
+  readonly shutLastedMs: number
   /** Since when PERMIT is refused for what only an override helps against; null while it is not. */
   readonly stuckSinceMs: number | null
   /** This SHUT came after 60 s of that: a PERMIT in time will be an override. */
@@ -84,10 +92,7 @@ export const RENEW_MS = 800
 export const SHUT_AGAIN_MS = 1000
 /** A read-back older than this is a doubt (ms); the switch has the same limit. */
 export const READING_LIMIT_MS = 5000
-/**
- * SHUT counts as meant from here on (ms). The switch reads SHUT for the 500 ms in which a new PERMIT settles, so a
- * contact that bounced looks like SHUT for a little longer than that; a hand needs 200 ms more.
- */
+/** SHUT that the contacts say for so long was meant (ms): longer than any of them bounces, and a hand rests there as long. */
 export const SHUT_MEANT_MS = 700
 /**
  * A station counts as gone after this (ms). A killed process's token is free before its serial port is closed; the
@@ -123,6 +128,7 @@ export function startState(nowMs: number): GuardState {
     asked: false,
     presentMs: nowMs,
     shutSinceMs: null,
+    shutLastedMs: 0,
     stuckSinceMs: null,
     insisting: false,
     override: false,

@@ -20,7 +20,7 @@ export interface Row {
 
 /** When an effect that a row names is really asked for. */
 export const EFFECT_RULES: Readonly<Record<Effect, string>> = {
-  shut: 'when the phase begins, then each second, once the kernel was read after the last',
+  shut: 'when the phase begins, then each second, once the last has ended and the kernel was read after it',
   'shut harder': 'as shut; sets links down whatever came before',
   'ask station': 'once while asking, if a station is there',
   'take token': 'while nobody has it',
@@ -303,7 +303,7 @@ export const TABLE: readonly Row[] = [
   // Opening: ask, take the token, read the kernel as shut, permit.
   {
     name: 'kernel is read',
-    in: ['blocked', 'asking'],
+    in: ['blocked'],
     when: { kernel: ['unread'] },
     next: 'blocked',
     reason: 'the switch is PERMIT: the kernel is read first',
@@ -343,6 +343,14 @@ export const TABLE: readonly Row[] = [
     reason: `the drone link was not let go within 8 s: ${AGAIN}`,
     effects: ['free token'],
     untilShut: true,
+  },
+  {
+    name: 'kernel is read again',
+    in: ['asking'],
+    when: { token: ['mine'], kernel: ['unread'] },
+    next: 'asking',
+    reason: 'the drone link is closed: the kernel is read once more',
+    effects: [],
   },
   {
     name: 'permits by override',

@@ -16,14 +16,14 @@ export interface View {
   phase: Phase
   /** unproven: PERMIT, but SHUT was never seen, so that the switch may be stuck. */
   position: 'shut' | 'permit' | 'doubt' | 'unproven'
-  /** SHUT was read long enough to be meant; in a fault, since it began. */
+  /** The contacts have said SHUT long enough for it to be meant; in a fault, since it began. */
   held: boolean
   /** leaving: absent for less than a second, so that its serial port may still be open. */
   station: GuardInputs['station'] | 'leaving'
   /** An absent station knows of no vehicle. */
   vehicle: GuardInputs['vehicle']
   token: GuardInputs['token']
-  /** unread: not read since the kernel was last told something. overdue: not read for 5 s. */
+  /** unread: not read since the kernel was last told something, or the token was taken. overdue: not read for 5 s. */
   kernel: 'shut' | 'leased' | 'differs' | 'unread' | 'overdue'
   witness: GuardInputs['witness']
   permit: GuardInputs['permit']
@@ -56,7 +56,7 @@ export function viewOf(state: GuardState, inputs: GuardInputs): View {
   return {
     phase: state.phase,
     position: inputs.position === 'permit' && !inputs.shutSeen ? 'unproven' : inputs.position,
-    held: shutMs(state, nowMs) >= SHUT_MEANT_MS,
+    held: heldMs(state, nowMs) >= SHUT_MEANT_MS,
     station: inputs.station === 'absent' && nowMs - state.presentMs < GONE_MS ? 'leaving' : inputs.station,
     vehicle: inputs.station === 'absent' ? 'none' : inputs.vehicle,
     token: inputs.token,
@@ -74,21 +74,21 @@ export function viewOf(state: GuardState, inputs: GuardInputs): View {
 export function remember(state: GuardState, inputs: GuardInputs): GuardState {
   const { nowMs, position } = inputs
   const presentMs = inputs.station === 'absent' ? state.presentMs : nowMs
-  if (position === 'doubt') return { ...state, ...NO_WISH, presentMs, shutSinceMs: null }
+  if (position === 'doubt') return { ...state, ...NO_WISH, presentMs, shutSinceMs: null, shutLastedMs: 0 }
+  const shutLastedMs = Math.max(state.shutLastedMs, atShutMs(state, nowMs))
+  const untilShut = state.untilShut && shutLastedMs < SHUT_MEANT_MS
   if (position === 'shut') {
-    const shutSinceMs = state.shutSinceMs ?? nowMs
-    const insisting = state.shutSinceMs === null ? stuckMs(state, nowMs) >= OVERRIDE_WAIT_MS : state.insisting
-    const untilShut = state.untilShut && nowMs - shutSinceMs < SHUT_MEANT_MS
-    return { ...state, ...NO_WISH, presentMs, shutSinceMs, insisting, untilShut }
+    const shutSinceMs = inputs.isAtShut ? (state.shutSinceMs ?? nowMs) : null
+    const insisting = state.insisting || stuckMs(state, nowMs) >= OVERRIDE_WAIT_MS
+    return { ...state, ...NO_WISH, presentMs, shutSinceMs, shutLastedMs, insisting, untilShut }
   }
-  const lastedMs = state.shutSinceMs === null ? 0 : nowMs - state.shutSinceMs
-  const insists = state.insisting && lastedMs >= SHUT_MEANT_MS && lastedMs <= OVERRIDE_SHUT_MS
-  const untilShut = state.untilShut && lastedMs < SHUT_MEANT_MS
+  const insists = state.insisting && shutLastedMs >= SHUT_MEANT_MS && shutLastedMs <= OVERRIDE_SHUT_MS
   const stuck = state.phase === 'blocked' && !untilShut && isStuck(inputs)
   return {
     ...state,
     presentMs,
     shutSinceMs: null,
+    shutLastedMs: 0,
     insisting: false,
     untilShut,
     override: state.phase === 'blocked' ? stuck && (state.override || insists) : state.override,
@@ -104,14 +104,21 @@ function isStuck({ shutSeen, station, vehicle, token }: GuardInputs): boolean {
   return station === 'absent' ? token === 'free' || token === 'mine' : vehicle === 'lost'
 }
 
-function kernelOf(state: GuardState, { nowMs, kernel, kernelAtMs }: GuardInputs): View['kernel'] {
+/** Between token and permit it is read once more: what was shut before that may have been opened by who had the token. */
+function kernelOf(state: GuardState, { nowMs, kernel, kernelAtMs, tokenAtMs }: GuardInputs): View['kernel'] {
   if (nowMs - Math.max(kernelAtMs, state.changedMs) > READING_LIMIT_MS) return 'overdue'
-  return kernelAtMs >= state.changedMs ? kernel : 'unread'
+  const isOld =
+    kernelAtMs < state.changedMs || (kernel === 'shut' && state.phase === 'asking' && kernelAtMs < tokenAtMs)
+  return isOld ? 'unread' : kernel
 }
 
-function shutMs({ phase, sinceMs, shutSinceMs }: GuardState, nowMs: number): number {
-  if (shutSinceMs === null) return 0
-  return nowMs - (phase === 'fault' ? Math.max(shutSinceMs, sinceMs) : shutSinceMs)
+function heldMs(state: GuardState, nowMs: number): number {
+  const ms = atShutMs(state, nowMs)
+  return state.phase === 'fault' ? Math.min(ms, nowMs - state.sinceMs) : ms
+}
+
+function atShutMs({ shutSinceMs }: GuardState, nowMs: number): number {
+  return shutSinceMs === null ? 0 : nowMs - shutSinceMs
 }
 
 export function stuckMs({ stuckSinceMs }: GuardState, nowMs: number): number {

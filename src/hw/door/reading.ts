@@ -23,6 +23,8 @@ export interface UplinkReading {
 }
 
 export interface DoorReading {
+  /** When it was begun (monotonic, ms). */
+  atMs: number
   kernel: KernelState
   /** What differs, a line each, with what to do. */
   problems: string[]
@@ -52,6 +54,8 @@ export function learnStructures(listing: Listing): Structures | null {
 
 /** What was read, and what was wanted. */
 export interface Seen {
+  /** When looking began (monotonic, ms). */
+  atMs: number
   listing: Listing
   links: readonly Link[]
   sorted: Sorted
@@ -164,12 +168,13 @@ function leasedUplinks({ listing, sorted, isShut }: Seen, wrong: string[]): Set<
 
 export function readingOf(
   { wrong, leased, problems }: Comparison,
-  { sorted, isShut, permitted }: Seen,
+  { atMs, sorted, isShut, permitted }: Seen,
   radio: boolean | null,
 ): DoorReading {
   const differs = problems.length > 0
   const hasLapsed = leased.size === 0 && sorted.uplinks.some(({ ifindex }) => permitted.has(ifindex))
   return {
+    atMs,
     kernel: differs ? 'differs' : isShut || hasLapsed ? 'shut' : 'leased',
     problems,
     uplinks: sorted.uplinks.map(({ ifindex, name, isUp }) => ({

@@ -86,6 +86,7 @@ export function startFilter(wiring: Wiring, nowMs: number): FilterState {
     reading: {
       position: 'shut',
       reason: 'no reading yet',
+      isAtShut: false,
       shutSeen: false,
       contacts: UNKNOWN_CONTACTS,
       sinceMs: nowMs,
@@ -175,6 +176,7 @@ function readingOf(state: FilterState): SwitchReading {
   return {
     position,
     reason: doubt ?? reasonOf(state),
+    isAtShut: position === 'shut' && found === 'shut',
     shutSeen: before.shutSeen || (state.trouble === null && found === 'shut'),
     contacts: isBlind(state) ? UNKNOWN_CONTACTS : contacts,
     sinceMs: position === before.position ? before.sinceMs : nowMs,

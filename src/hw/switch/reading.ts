@@ -17,6 +17,8 @@ export interface SwitchReading {
   position: 'shut' | 'permit' | 'doubt'
   /** Why, in one short phrase. */
   reason: string
+  /** The contacts say SHUT themselves: no switch that moves, and no PERMIT that is not stable yet, which are `shut` as well. */
+  isAtShut: boolean
   /** SHUT was read at least once since the start. */
   shutSeen: boolean
   contacts: Contacts

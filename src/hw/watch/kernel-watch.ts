@@ -3,7 +3,6 @@
  * shut, what the canary said.
  * Guarantees: what was begun before the last change of the door is never taken for what came after it.
  */
-import { monotonicUs } from '../../base/clock.js'
 import { Fault, faultLines, reasonOf } from '../../base/fault.js'
 import type { Log } from '../../base/log.js'
 import type { Door } from '../door/door.js'
@@ -17,7 +16,6 @@ export class KernelWatch {
   readonly #canary: Canary
   readonly #log: Log
   #reading: DoorReading | undefined
-  #readAtMs = -Infinity
   #growths: readonly Growth[] = []
   #witnessTrouble: string | null = null
   #canarySaid: Awaited<ReturnType<Canary['test']>> | null = null
@@ -25,7 +23,7 @@ export class KernelWatch {
   /** Changes of the door so far: a reading that was begun before the last one is void. */
   #changes = 0
   #isPermitted = false
-  #isReading = false
+  #running: Promise<void> | undefined
 
   constructor(parts: { door: Door; witness: Witness; canary: Canary; log: Log }) {
     this.#door = parts.door
@@ -41,7 +39,7 @@ export class KernelWatch {
 
   /** When the last read-back was begun (monotonic, ms); -Infinity before the first. */
   get readAtMs(): number {
-    return this.#readAtMs
+    return this.#reading?.atMs ?? -Infinity
   }
 
   /** What the uplinks sent while they were shut, as of the last look. */
@@ -73,9 +71,9 @@ export class KernelWatch {
     this.#isPermitted = false
   }
 
-  /** The door was shut, and `reading` is what was read back behind that; it was begun at `atMs`. */
-  shut(reading: DoorReading, atMs: number): void {
-    this.#take(reading, atMs)
+  /** The door was shut, and `reading` is what was read back behind that. */
+  shut(reading: DoorReading): void {
+    this.#take(reading)
     try {
       this.#witness.shut(reading.uplinks)
     } catch (error) {
@@ -95,18 +93,26 @@ export class KernelWatch {
 
   /** Reads all of it. Never throws; one that hangs is not begun again, so that what is known grows old, which is a doubt. */
   async read(): Promise<void> {
-    if (this.#isReading) return
-    this.#isReading = true
+    if (this.#running !== undefined) return
+    this.#running = this.#read()
+    await this.#running
+    this.#running = undefined
+  }
+
+  /** Reads what is there from now on: behind a reading that is under way, which may have looked before. */
+  async readAnew(): Promise<void> {
+    await this.#running
+    await this.read()
+  }
+
+  async #read(): Promise<void> {
     try {
       const changes = this.#changes
-      const atMs = monotonicUs() / 1000
       const reading = await this.#door.read()
-      if (changes === this.#changes) this.#take(reading, atMs)
+      if (changes === this.#changes) this.#take(reading)
       await this.#look(reading)
     } catch (error) {
       this.#log.error(`the kernel could not be read: ${reasonOf(error)}`)
-    } finally {
-      this.#isReading = false
     }
   }
 
@@ -137,9 +143,7 @@ export class KernelWatch {
     this.#witnessTrouble = `the witness cannot see: ${reasonOf(error)}`
   }
 
-  #take(reading: DoorReading, atMs: number): void {
-    if (atMs < this.#readAtMs) return
-    this.#reading = reading
-    this.#readAtMs = atMs
+  #take(reading: DoorReading): void {
+    if (reading.atMs >= this.readAtMs) this.#reading = reading
   }
 }
