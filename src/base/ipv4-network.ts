@@ -30,6 +30,12 @@ export function networkOf({ first, bits }: Subnet): number {
   return first - (first % 2 ** (32 - bits))
 }
 
+/** The network that the subnet's address is in, as text: of `192.168.7.1/24`, `192.168.7.0/24`. */
+export function networkText(subnet: Subnet): string {
+  const network = networkOf(subnet)
+  return `${[24, 16, 8, 0].map((shift) => (network >>> shift) & 0xff).join('.')}/${subnet.bits}`
+}
+
 export function isInside(inner: Subnet, outer: Subnet): boolean {
   return inner.bits >= outer.bits && networkOf({ ...inner, bits: outer.bits }) === networkOf(outer)
 }

@@ -4,7 +4,7 @@
  * somebody chose, never by what DHCP says: a netmask of /5 would make a public address "own subnet".
  */
 import * as v from 'valibot'
-import { isInside, isPrivate, networkOf, parseSubnet, type Subnet } from './ipv4-network.js'
+import { isInside, isPrivate, networkOf, networkText, parseSubnet, type Subnet } from './ipv4-network.js'
 
 /** IFNAMSIZ less its final zero (linux/if.h), bytes. */
 const MAX_INTERFACE_NAME_BYTES = 15
@@ -50,7 +50,7 @@ export const privateSubnet = v.pipe(
     const subnet = dataset.typed ? parseSubnet(dataset.value) : null
     if (subnet === null || !isWidthAllowed(subnet) || !isPrivate(subnet)) addIssue({ message: subnetRule })
     else if (networkOf(subnet) !== subnet.first)
-      addIssue({ message: `the subnet and not an address in it, so ${subnetText(subnet)}` })
+      addIssue({ message: `the subnet and not an address in it, so ${networkText(subnet)}` })
   }),
 )
 
@@ -63,9 +63,4 @@ export function doSubnetsOverlap(one: string, other: string): boolean {
 
 function isWidthAllowed({ bits }: Subnet): boolean {
   return bits >= MIN_PREFIX_BITS && bits <= MAX_PREFIX_BITS
-}
-
-function subnetText(subnet: Subnet): string {
-  const network = networkOf(subnet)
-  return `${[24, 16, 8, 0].map((shift) => (network >>> shift) & 0xff).join('.')}/${subnet.bits}`
 }

@@ -6,8 +6,8 @@ import type { Link } from './links.js'
 import type { LinkFacts } from './locals.js'
 
 /** Router advertisements would give a local interface a default route, so they are switched off, and that is read back. */
-export function linkFacts({ ifindex, name }: Link): LinkFacts {
-  const setting = `/proc/sys/net/ipv6/conf/${name}/accept_ra`
+export function linkFacts(link: Link): LinkFacts {
+  const setting = `/proc/sys/net/ipv6/conf/${link.name}/accept_ra`
   let accepts = content(setting)
   if (accepts !== null && accepts !== '0') {
     try {
@@ -17,9 +17,12 @@ export function linkFacts({ ifindex, name }: Link): LinkFacts {
     }
     accepts = content(setting)
   }
-  // Written by udevd beside its database; `udevadm info` reads the same file.
-  const path = /^E:ID_PATH=(.*)$/m.exec(content(`/run/udev/data/n${ifindex}`) ?? '')?.[1] ?? null
-  return { path, ignoresRouters: accepts === null || accepts === '0' }
+  return { path: udevPath(link), ignoresRouters: accepts === null || accepts === '0' }
+}
+
+/** The socket that it is plugged into: written by udevd beside its database; `udevadm info` reads the same file. */
+export function udevPath({ ifindex }: Link): string | null {
+  return /^E:ID_PATH=(.*)$/m.exec(content(`/run/udev/data/n${ifindex}`) ?? '')?.[1] ?? null
 }
 
 function content(path: string): string | null {
