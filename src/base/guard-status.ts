@@ -27,6 +27,8 @@ const stationPart = v.object({
 
 const readingPart = v.object({
   kernel: v.picklist(['shut', 'leased', 'differs']),
+  /** A guard that does not say read it. */
+  isRead: v.optional(v.boolean(), true),
   problems: v.array(v.string()),
   uplinks: v.array(
     v.object({

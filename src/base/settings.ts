@@ -175,7 +175,7 @@ export const SETTINGS = {
     unit: null,
     doc:
       "An interface that is not an uplink but the site's own network, by name. Every other one but lo is an uplink. " +
-      'What is configured here and what is plugged in must agree, else it is shut as an uplink is.',
+      'What is configured here and what is plugged in must agree, else it is an uplink too.',
     example: 'eth1',
   }),
   localMac: setting({

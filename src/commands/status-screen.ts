@@ -3,6 +3,7 @@
  * Pure. What is old is never shown as now, what is not known is said to be so, and colour only repeats what a word says.
  */
 import { doorWord, type GuardStatus } from '../base/guard-status.js'
+import { JOIN_STATION_GROUP } from '../base/station-group.js'
 import type { FoundStatus, StationReport } from '../doctor/status-file.js'
 import { countText, durationText, percentText, pluralText, sizeText } from './quantity-text.js'
 import { plain } from './plain-text.js'
@@ -85,7 +86,10 @@ function doorRows({ nowUs, guard }: Snapshot, paint: Paint): string[] {
   return [
     row('Door', `${paint('bad', 'NOT KNOWN')}  the guard does not say`),
     row('', `why: ${plain(guard.why)}${last}`),
-    row('', 'a permit lapses 3 s after the last one by itself, and what was loaded at boot stays shut;'),
+    row(
+      '',
+      'a permit lapses 3 s after the last one by itself, and what was loaded at boot, if anything, stays shut;',
+    ),
     row('', 'look: systemctl status groundlock-guard; sudo groundlock doctor'),
   ]
 }
@@ -141,54 +145,62 @@ function witnessRows({ witness, canary, door }: GuardStatus, paint: Paint): stri
   return [row('Witness', `${text}; canary: ${canaryText}`)]
 }
 
+type Reading = NonNullable<GuardStatus['reading']>
+
 function readingRows({ reading, door }: GuardStatus, paint: Paint): string[] {
   if (reading === null) return [row('Kernel', 'not read back yet')]
-  const { layers } = reading
+  const uplinks = reading.uplinks.map((uplink) => row('Uplink', uplinkText(uplink, reading.isRead, paint)))
+  const none = reading.isRead ? 'none plugged in' : NOT_READ
+  return [
+    row('Kernel', kernelText(reading, paint)),
+    row('Layers', reading.isRead ? layersText(reading.layers, door, paint) : NOT_READ),
+    ...(uplinks.length === 0 ? [row('Uplink', none)] : uplinks),
+    ...reading.locals.map((local) => row('Local', localText(local, paint))),
+    ...reading.problems.map((problem) => row('Problem', plain(problem))),
+  ]
+}
+
+/** What nobody could look at is neither there nor missing. */
+const NOT_READ = 'not read'
+
+function kernelText({ kernel, isRead }: Reading, paint: Paint): string {
+  if (!isRead) return `${paint('bad', 'NOT READ')}  what is loaded is not known`
+  if (kernel === 'shut') return 'shut  read back as it should be'
+  if (kernel === 'leased')
+    return 'permitted  a lease of 3 s for each uplink, renewed while the switch says so'
+  return `${paint('bad', 'DIFFERS')}  what is loaded is not what should be`
+}
+
+function layersText(layers: Reading['layers'], door: GuardStatus['door'], paint: Paint): string {
   const mark = (name: string, holds: boolean | null) =>
     holds === null ? `${name}: no radio` : `${name}: ${holds ? 'yes' : paint('bad', 'NO')}`
   /** Of a layer that is lifted while permitted, on purpose. */
   const lifted = (name: string, holds: boolean | null) =>
     door === 'permitted' && holds === false ? `${name}: ${paint('warning', 'lifted')}` : mark(name, holds)
-  const uplinks = reading.uplinks.map((uplink) => {
-    const parts = [
-      uplink.isUp ? 'up' : 'link down',
-      uplink.isCovered ? 'covered' : paint('bad', 'NOT COVERED'),
-      uplink.isLeased ? paint('warning', 'PERMITTED') : 'shut',
-    ]
-    return row('Uplink', `${plain(uplink.name)}  ${parts.join(', ')}`)
-  })
-  const locals = reading.locals.map(({ name, isThere, mismatch }) => {
-    const text =
-      mismatch === null
-        ? isThere
-          ? 'there'
-          : 'not plugged in'
-        : paint('bad', `NOT AS CONFIGURED, so shut: ${plain(mismatch)}`)
-    return row('Local', `${plain(name)}  ${text}`)
-  })
   return [
-    row('Kernel', kernelText(reading.kernel, paint)),
-    row(
-      'Layers',
-      [
-        mark('base', layers.base),
-        mark('netdev', layers.netdev),
-        lifted('twin', layers.twin),
-        lifted('link down', layers.linkDown),
-        lifted('rfkill', layers.rfkill),
-      ].join('  '),
-    ),
-    ...(uplinks.length === 0 ? [row('Uplink', 'none plugged in')] : uplinks),
-    ...locals,
-    ...reading.problems.map((problem) => row('Problem', plain(problem))),
-  ]
+    mark('base', layers.base),
+    mark('netdev', layers.netdev),
+    lifted('twin', layers.twin),
+    lifted('link down', layers.linkDown),
+    lifted('rfkill', layers.rfkill),
+  ].join('  ')
 }
 
-function kernelText(kernel: 'shut' | 'leased' | 'differs', paint: Paint): string {
-  if (kernel === 'shut') return 'shut  read back as it should be'
-  if (kernel === 'leased')
-    return 'permitted  a lease of 3 s for each uplink, renewed while the switch says so'
-  return `${paint('bad', 'DIFFERS')}  what is loaded is not what should be`
+/** Without a lease it is shut by its cover, and by that alone. */
+function uplinkText(uplink: Reading['uplinks'][number], isRead: boolean, paint: Paint): string {
+  if (!isRead) return `${plain(uplink.name)}  ${NOT_READ}`
+  const parts = [
+    uplink.isUp ? 'up' : 'link down',
+    uplink.isCovered ? 'covered' : paint('bad', 'NOT COVERED'),
+    ...(uplink.isLeased ? [paint('warning', 'PERMITTED')] : uplink.isCovered ? ['shut'] : []),
+  ]
+  return `${plain(uplink.name)}  ${parts.join(', ')}`
+}
+
+function localText({ name, isThere, mismatch }: Reading['locals'][number], paint: Paint): string {
+  if (mismatch !== null)
+    return `${plain(name)}  ${paint('bad', `NOT AS CONFIGURED, so an uplink: ${plain(mismatch)}`)}`
+  return `${plain(name)}  ${isThere ? 'there' : 'not plugged in'}`
 }
 
 function tokenText({ token }: GuardStatus): string {
@@ -209,9 +221,7 @@ function stationRows({ nowUs, guard, station }: Snapshot, paint: Paint): string[
   }
   if (station.state !== 'live' || status === null) {
     const word = station.state === 'unreadable' ? 'NOT READABLE' : station.state.toUpperCase()
-    const hint = /may not read/.test(station.why)
-      ? '; sudo usermod -aG groundlock "$USER", then log in again'
-      : ''
+    const hint = /may not read/.test(station.why) ? `; ${JOIN_STATION_GROUP}` : ''
     return [row('Station', `${paint('bad', word)}  ${plain(station.why)}${hint}${told}`)]
   }
   const guarded = status.guard === 'none' ? `; ${paint('bad', 'NOTHING GUARDS')} as far as it knows` : ''

@@ -74,6 +74,46 @@ describe('one screen', () => {
     expect(status().stdout).toMatch(/PERMITTED {2}traffic may leave[^]*eth0 {2}up, covered, PERMITTED/)
   })
 
+  it('says of a local interface that is not as configured that it is an uplink, and no more', () => {
+    const reading = madeGuardStatus().reading!
+    const up0 = { ...reading.uplinks[0]!, name: 'up0', isUp: true, isLeased: true }
+    const local = { name: 'up0', isThere: true, mismatch: 'its mac is 02:00:00:00:00:02' }
+    guardSays({
+      door: 'permitted',
+      reading: { ...reading, kernel: 'leased', uplinks: [up0], locals: [local] },
+    })
+    const { stdout } = status()
+    expect(stdout).toMatch(/^Uplink +up0 {2}up, covered, PERMITTED$/m)
+    expect(stdout).toMatch(/^Local +up0 {2}NOT AS CONFIGURED, so an uplink: its mac is 02:00:00:00:00:02$/m)
+  })
+
+  it('calls an uplink shut only by a cover, and nothing missing that was not read', () => {
+    const reading = madeGuardStatus().reading!
+    const bare = {
+      ...reading,
+      kernel: 'differs' as const,
+      uplinks: [{ ...reading.uplinks[0]!, isCovered: false }],
+    }
+    guardSays({ reading: bare })
+    expect(status().stdout).toMatch(/^Uplink +eth0 {2}link down, NOT COVERED$/m)
+    const layers = { base: false, netdev: false, twin: false, linkDown: true, rfkill: null }
+    guardSays({ reading: { ...bare, isRead: false, layers, problems: ['nft: not found'] } })
+    const { stdout } = status()
+    expect(stdout).toMatch(/^Kernel +NOT READ {2}what is loaded is not known$/m)
+    expect(stdout).toMatch(/^Layers +not read$/m)
+    expect(stdout).toMatch(/^Uplink +eth0 {2}not read$/m)
+    expect(stdout).toMatch(/^Problem +nft: not found$/m)
+    guardSays({ reading: { ...bare, isRead: false, layers, uplinks: [] } })
+    expect(status().stdout).toMatch(/^Uplink +not read$/m)
+  })
+
+  it('reads a guard of before that does not say whether it could read', () => {
+    const told = JSON.stringify(madeGuardStatus()).replace('"isRead":true,', '')
+    expect(told).not.toContain('isRead')
+    writeFileSync(guardFile, told)
+    expect(status().stdout).toMatch(/^Uplink +eth0 {2}link down, covered, shut$/m)
+  })
+
   it('says of a door that was told to shut that it is not read back yet', () => {
     guardSays({ phase: 'shutting', reason: 'the switch is moving' })
     expect(status().stdout).toMatch(/^Door +SHUTTING {2}told to be shut, not yet read back as shut/m)
@@ -164,7 +204,10 @@ describe('what is not now is never shown as now', () => {
     expectNotKnown(/a time that is still to come/)
   })
 
-  it('absent', () => expectNotKnown(/why: there is no .*guard\.json/))
+  it('absent, and perhaps nothing was ever loaded', () => {
+    const stdout = expectNotKnown(/why: there is no .*guard\.json/)
+    expect(stdout).toContain('what was loaded at boot, if anything, stays shut')
+  })
 
   it.each([
     ['cut off', '{"v":1,'],

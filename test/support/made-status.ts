@@ -29,6 +29,7 @@ export function madeGuardStatus(parts: Partial<GuardStatus> = {}): GuardStatus {
     token: 'other',
     reading: {
       kernel: 'shut',
+      isRead: true,
       problems: [],
       uplinks: [{ ifindex: 2, name: 'eth0', isUp: false, isCovered: true, isLeased: false }],
       locals: [{ name: 'eth1', isThere: true, mismatch: null }],

@@ -11,6 +11,7 @@ import { KernelWatch } from '../../src/hw/watch/kernel-watch.js'
 const SHUT: DoorReading = {
   atMs: 1000,
   kernel: 'shut',
+  isRead: true,
   problems: [],
   uplinks: [{ ifindex: 2, name: 'eth0', isUp: false, isCovered: true, isLeased: false }],
   locals: [],

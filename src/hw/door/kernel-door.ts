@@ -290,9 +290,11 @@ export class KernelDoor implements Door {
       structures: this.#structures,
       isShut: this.#isShut,
       permitted: this.#permitted,
+      isRead: listing !== null && this.#surveyTrouble === null,
     }
     const comparison = compare(seen)
-    if (listing === null) comparison.problems.unshift(listed.trouble ?? 'nft: its listing cannot be read')
+    // Of what was not read nothing is known to be missing, though all of it is made again.
+    if (listing === null) comparison.problems = [listed.trouble ?? 'nft: its listing cannot be read']
     if (this.#surveyTrouble !== null) comparison.problems.unshift(this.#surveyTrouble)
     return [seen, comparison]
   }

@@ -26,6 +26,8 @@ export interface DoorReading {
   /** When it was begun (monotonic, ms). */
   atMs: number
   kernel: KernelState
+  /** Both rules and links could be read. Where not, what is below says nothing of what there is. */
+  isRead: boolean
   /** What differs, a line each, with what to do. */
   problems: string[]
   uplinks: UplinkReading[]
@@ -64,6 +66,8 @@ export interface Seen {
   isShut: boolean
   /** Uplinks (ifindex) that the last permit gave a lease; those that are still there should have one. */
   permitted: ReadonlySet<number>
+  /** Neither the listing nor the links stand in for what could not be read. */
+  isRead: boolean
 }
 
 /** What is to be made again; empty where all is as it should be. */
@@ -168,7 +172,7 @@ function leasedUplinks({ listing, sorted, isShut }: Seen, wrong: string[]): Set<
 
 export function readingOf(
   { wrong, leased, problems }: Comparison,
-  { atMs, sorted, isShut, permitted }: Seen,
+  { atMs, sorted, isShut, permitted, isRead }: Seen,
   radio: boolean | null,
 ): DoorReading {
   const differs = problems.length > 0
@@ -176,6 +180,7 @@ export function readingOf(
   return {
     atMs,
     kernel: differs ? 'differs' : isShut || hasLapsed ? 'shut' : 'leased',
+    isRead,
     problems,
     uplinks: sorted.uplinks.map(({ ifindex, name, isUp }) => ({
       ifindex,
