@@ -1,5 +1,6 @@
 /** Uplink checks: each interface of this machine, whether it is an uplink or local, and what keeps it shut. */
 import type { LocalInterface } from '../base/configuration.js'
+import type { GuardStatus } from '../base/guard-status.js'
 import { AS_ROOT, fail, notApplicable, pass, warn, type Answer, type Context, type Group } from './check.js'
 import { startGuard } from './installation.js'
 import type { Machine } from './machine.js'
@@ -18,9 +19,17 @@ const IFF_UP = 1
 /** The guard's own pair of virtual devices. */
 const CANARY = /^glcanary\d$/
 
+/** What a guard that runs has read of the kernel; null where there is none, or where it could not read. */
+function readingOf({ guard }: Context): GuardStatus['reading'] {
+  const reading = guard.state === 'live' ? guard.status?.reading : null
+  return reading?.isRead === true ? reading : null
+}
+
+/** A local interface that is not as configured is one of them. */
 async function lookAtUplinks(context: Context): Promise<Answer[]> {
   const { machine, configuration } = context
-  const locals = new Set(configuration.uplink.locals.map(({ name }) => name))
+  const asConfigured = configuration.uplink.locals.filter((local) => mismatchOf(context, local) === null)
+  const locals = new Set(asConfigured.map(({ name }) => name))
   const names = machine
     .names(NET)
     .filter(
@@ -45,10 +54,12 @@ async function coversOf(machine: Machine): Promise<Set<number> | null> {
   )
 }
 
-function uplinkAnswer({ machine, guard }: Context, name: string, covers: Set<number> | null): Answer {
+function uplinkAnswer(context: Context, name: string, covers: Set<number> | null): Answer {
+  const { machine, guard } = context
   const ifindex = Number(machine.text(`${NET}/${name}/ifindex`))
-  const reading = guard.state === 'live' ? guard.status?.reading : null
-  const seen = reading?.uplinks.find((uplink) => uplink.ifindex === ifindex && uplink.name === name)
+  const seen = readingOf(context)?.uplinks.find(
+    (uplink) => uplink.ifindex === ifindex && uplink.name === name,
+  )
   const isUp = seen?.isUp ?? (Number(machine.text(`${NET}/${name}/flags`)) & IFF_UP) !== 0
   const isCovered = seen?.isCovered ?? covers?.has(ifindex) ?? null
   const parts = [
@@ -57,11 +68,13 @@ function uplinkAnswer({ machine, guard }: Context, name: string, covers: Set<num
     ...(seen?.isLeased === true ? ['permitted now'] : []),
   ]
   const found = parts.join(', ')
-  if (isCovered === null) return notApplicable(found, AS_ROOT)
+  if (isCovered === null) return notApplicable(found, machine.isRoot ? null : AS_ROOT)
   if (!isCovered)
     return fail(found, `Raw frames can leave over it. Is the guard running? ${startGuard(machine)}`)
-  if (seen === undefined) return warn(found, `No guard that runs looks after it: ${startGuard(machine)}`)
-  return pass(found)
+  if (seen !== undefined) return pass(found)
+  return guard.state === 'live'
+    ? warn(found, 'The guard has not read it back: journalctl -u groundlock-guard')
+    : warn(found, `No guard that runs looks after it: ${startGuard(machine)}`)
 }
 
 function kindOf(machine: Machine, name: string): string {
@@ -79,25 +92,39 @@ function lookAtLocals(context: Context): Answer[] {
   return locals.map((local) => localAnswer(context, local))
 }
 
-function localAnswer({ machine, guard }: Context, local: LocalInterface): Answer {
-  const { name } = local
-  if (!machine.isThere(`${NET}/${name}`)) return notApplicable(`${name} is not plugged in`)
-  const reading = guard.state === 'live' ? guard.status?.reading : null
-  const told = reading?.locals.find((each) => each.name === name)?.mismatch ?? null
-  const mismatch = told ?? mismatchOf(machine, local)
-  if (mismatch === null) return pass(`${name} is what is configured, ${local.subnet} only`)
+/** What becomes of it as an uplink stands with the uplinks: it may be shut, permitted or bare. */
+function localAnswer(context: Context, local: LocalInterface): Answer {
+  const { name, subnet } = local
+  if (!context.machine.isThere(`${NET}/${name}`)) return notApplicable(`${name} is not plugged in`)
+  const mismatch = mismatchOf(context, local)
+  // Only the guard tells the rules of a local interface.
+  if (mismatch === null)
+    return pass(`${name} is what is configured${readingOf(context) === null ? '' : `, ${subnet} only`}`)
   return fail(
-    `${name} is shut as an uplink is: ${mismatch}`,
+    `${name} is not as configured, so an uplink: ${mismatch}`,
     'Mend the entry in [uplink] local, or what is plugged in; groundlock config explain uplink.local',
   )
 }
 
-function mismatchOf(machine: Machine, { name, mac, path }: LocalInterface): string | null {
+/** Why it is an uplink though it is configured as local: the guard's word first, which compares more than we do here. */
+function mismatchOf(context: Context, local: LocalInterface): string | null {
+  const { machine } = context
+  const reading = readingOf(context)
+  const told = reading?.locals.find(({ name }) => name === local.name)?.mismatch ?? null
+  if (told !== null) return told
+  // The guard switches router advertisements off when it looks: before its first look they mean nothing.
+  return identityMismatch(machine, local) ?? (reading === null ? null : routerMismatch(machine, local))
+}
+
+function identityMismatch(machine: Machine, { name, mac, path }: LocalInterface): string | null {
   const found = machine.text(`${NET}/${name}/address`)?.trim() ?? 'none'
   if (mac !== null && found !== mac) return `its hardware address is ${found}, not ${mac}`
   const place = pathOf(machine, name)
   if (path !== null && place !== path) return `its path is ${place ?? 'not known to udev'}, not ${path}`
-  if (hasDefaultRoute(machine, name)) return 'a default route leads over it'
+  return hasDefaultRoute(machine, name) ? 'a default route leads over it' : null
+}
+
+function routerMismatch(machine: Machine, { name }: LocalInterface): string | null {
   const acceptRa = machine.text(`/proc/sys/net/ipv6/conf/${name}/accept_ra`)?.trim() ?? '0'
   return acceptRa === '0' ? null : 'it takes routes from router advertisements (accept_ra is not 0)'
 }

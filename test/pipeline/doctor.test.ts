@@ -122,6 +122,30 @@ describe('the door as doctor sees it', () => {
       'warn up0 (virtual): link down, covered',
     )
   })
+
+  it.runIf(isPossible)(`another card in the place of a local interface, with nothing loaded ${why}`, () => {
+    const local = join(folder, 'other-card.toml')
+    const entry = '{ name = "up0", mac = "02:00:00:00:00:01", subnet = "192.168.7.0/24" }'
+    writeFileSync(local, `[link.radio]\ndevice = "/dev/ttyUSB0"\n[uplink]\nlocal = [${entry}]\n`)
+    const doctor = `"$1" doctor --json --config ${local}`
+    const wrong = 'ip link add up0 address 02:00:00:00:00:02 type veth peer name up1'
+    const found = inNamespace(`${wrong}; ${doctor}`)
+    expect(foundBy('uplink', found)).toContainEqual(
+      expect.objectContaining({ verdict: 'fail', found: 'up0 (virtual): link down, not covered' }),
+    )
+    expect(foundBy('local', found)).toMatchObject([
+      {
+        verdict: 'fail',
+        found:
+          'up0 is not as configured, so an uplink: its hardware address is 02:00:00:00:00:02, not 02:00:00:00:00:01',
+      },
+    ])
+    const right = wrong.replace('00:02', '00:01')
+    const accepts = 'echo 1 > /proc/sys/net/ipv6/conf/up0/accept_ra'
+    expect(foundBy('local', inNamespace(`${right}; ${accepts}; ${doctor}`))).toMatchObject([
+      { verdict: 'pass', found: 'up0 is what is configured' },
+    ])
+  })
 })
 
 describe('door', () => {
