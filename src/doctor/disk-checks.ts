@@ -1,6 +1,7 @@
 /** Disk checks: where the vault lies, how much is free, and whether a flush there means what it says. */
+import { JOIN_STATION_GROUP } from '../base/station-group.js'
 import { findUser, mayUse, ownerText } from './accounts.js'
-import { fail, notApplicable, pass, warn, type Answer, type Context, type Group } from './check.js'
+import { AS_ROOT, fail, notApplicable, pass, warn, type Answer, type Context, type Group } from './check.js'
 import type { Machine } from './machine.js'
 
 export const DISK_GROUP: Group = {
@@ -20,6 +21,8 @@ const NONE_BYTES = 64 * 1024 ** 2
 /** ext4 commits metadata this often by itself (s); what is longer keeps more of what was not flushed from a power cut. */
 const USUAL_COMMIT_S = 5
 
+const LOOK_THERE = `${AS_ROOT}; or ${JOIN_STATION_GROUP}`
+
 /** File systems that keep what they flushed; others were not tried. */
 const GOOD = ['ext4', 'xfs', 'btrfs', 'f2fs']
 const BAD: Readonly<Record<string, string>> = {
@@ -35,16 +38,18 @@ const BAD: Readonly<Record<string, string>> = {
   cifs: 'it is a network',
 }
 
-/** What the vault lies in: itself, or the nearest folder that is there. */
+/** What the vault lies in: itself, also where this user may not look, or the nearest folder that is there. */
 function placeOf(machine: Machine, path: string): string {
+  const isMissing = (place: string) => machine.entry(place) === null && !machine.isHidden(place)
   let place = path
-  while (place !== '/' && machine.entry(place) === null) place = place.slice(0, place.lastIndexOf('/')) || '/'
+  while (place !== '/' && isMissing(place)) place = place.slice(0, place.lastIndexOf('/')) || '/'
   return place
 }
 
 function lookAtVault({ machine, configuration }: Context): Answer[] {
   const path = configuration.vault.dir
   const entry = machine.entry(path)
+  if (machine.isHidden(path)) return [notApplicable(`${path}: this user may not look there`, LOOK_THERE)]
   if (entry === null) {
     const place = placeOf(machine, path)
     return [
@@ -70,7 +75,8 @@ function lookAtVault({ machine, configuration }: Context): Answer[] {
 function lookAtSpace({ machine, configuration }: Context): Answer[] {
   const place = placeOf(machine, configuration.vault.dir)
   const space = machine.space(place)
-  if (space === null) return [notApplicable(`${place} cannot be measured`)]
+  if (space === null)
+    return [notApplicable(`${place} cannot be measured`, machine.isHidden(place) ? LOOK_THERE : null)]
   const gib = (bytes: number) => `${(bytes / 1024 ** 3).toFixed(1)} GiB`
   const found = `${gib(space.freeBytes)} of ${gib(space.totalBytes)} free at ${place}`
   const remedy = 'Export flights and remove them here, or name a larger disk: [vault] dir'

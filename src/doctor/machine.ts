@@ -49,6 +49,8 @@ export interface Machine {
   real(path: string): string
   /** What lies there, links followed; null where nothing does. */
   entry(path: string): Entry | null
+  /** This user may not look whether anything lies there: what is null then may be there all the same. */
+  isHidden(path: string): boolean
   /** Something has this name, be it a link that leads nowhere. */
   isThere(path: string): boolean
   space(path: string): Space | null
@@ -80,6 +82,7 @@ export function openMachine(root = '/', parts: Partial<Machine> = {}): Machine {
     link: (path) => orNull(() => readlinkSync(itself(path))),
     real: (path) => realPath(root, path),
     entry: (path) => orNull(() => entryOf(statSync(follow(path)))),
+    isHidden: (path) => isForbidden(() => statSync(follow(path))),
     isThere: (path) => orNull(() => lstatSync(itself(path))) !== null,
     space: (path) => orNull(() => spaceOf(follow(path))),
     run: runTool,
@@ -93,6 +96,15 @@ function orNull<T>(look: () => T): T | null {
   } catch (error) {
     if (errnoOf(error) === '') throw error
     return null
+  }
+}
+
+function isForbidden(look: () => unknown): boolean {
+  try {
+    look()
+    return false
+  } catch (error) {
+    return errnoOf(error) === 'EACCES'
   }
 }
 

@@ -12,6 +12,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Fault, errnoOf, reasonOf } from '../base/fault.js'
 import { LineSplitter } from '../base/line-splitter.js'
 import { writeLine } from '../base/line-writer.js'
+import { JOIN_STATION_GROUP } from '../base/station-group.js'
 
 /** Clients at once: commands that a person types, not a service. */
 const MAX_CLIENTS = 16
@@ -118,11 +119,9 @@ async function removeStale(path: string): Promise<void> {
 /** Asks the station that serves `path`. Errors: a Fault where none runs or it does not answer. */
 export async function askStation(path: string, op: string): Promise<Record<string, unknown>> {
   const socket = await connect(path).catch((cause: unknown) => {
-    throw noStationFault(
-      path,
-      errnoOf(cause) === 'EACCES' ? 'permission denied' : 'no station is running',
-      cause,
-    )
+    throw errnoOf(cause) === 'EACCES'
+      ? noStationFault(path, 'permission denied', cause, JOIN)
+      : noStationFault(path, 'no station is running', cause)
   })
   try {
     socket.setTimeout(ANSWER_MS, () => socket.destroy(new Error(`no answer for ${ANSWER_MS / 1000} s`)))
@@ -167,13 +166,16 @@ function socketFault(path: string, found: string, cause: unknown): Fault {
   })
 }
 
-function noStationFault(path: string, found: string, cause: unknown): Fault {
+const START = 'Start it with `groundlock run`, or name its configuration with --config.'
+const JOIN = `Its socket is for the group groundlock: ${JOIN_STATION_GROUP}.`
+
+function noStationFault(path: string, found: string, cause: unknown, hint = START): Fault {
   return new Fault({
     code: 'GL-STATION-02',
     op: 'ask the station at',
     subject: path,
     found,
-    hint: 'Start it with `groundlock run`, or name its configuration with --config.',
+    hint,
     recovery: 'user',
     cause,
   })

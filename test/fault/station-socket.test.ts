@@ -2,14 +2,17 @@
  * What may be relied on of the station's socket, whatever its clients do: over a real unix socket, each request has its
  * answer in order, and who does not read, does not stop or hangs up costs the station nothing.
  */
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { chmodSync, writeFileSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import type { Socket } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { askStation, serveStationSocket } from '../../src/forward/station-socket.js'
 import type { Answer } from '../../src/forward/station-socket.js'
+import { GROUNDLOCK } from '../support/groundlock.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 
 const path = join(temporaryFolder('station-socket'), 'station.sock')
@@ -99,6 +102,32 @@ test('half a request at the end of a connection is nothing', async () => {
   await over
   expect(asked).toEqual([])
 })
+
+test.skipIf(process.getuid?.() !== 0)(
+  'who may not ask is told which group may, and not that no station runs (tried as nobody; needs root)',
+  async () => {
+    await serve(async () => ({}))
+    chmodSync(dirname(path), 0o755)
+    const configuration = join(dirname(path), 'groundlock.toml')
+    writeFileSync(
+      configuration,
+      `[station]\nrun_dir = "${dirname(path)}"\n[link.radio]\ndevice = "/dev/ttyUSB0"\n`,
+    )
+    const { stderr } = spawnSync(process.execPath, [GROUNDLOCK, 'close', '--config', configuration], {
+      encoding: 'utf8',
+      uid: 65534,
+      gid: 65534,
+    })
+    expect(stderr).toMatch(/^GL-STATION-02 .*: permission denied\.$/m)
+    expect(stderr).toContain('sudo usermod -aG groundlock "$USER"')
+    expect(stderr).not.toContain('Start it')
+    const nowhere = askStation(join(dirname(path), 'none.sock'), 'close')
+    await expect(nowhere).rejects.toMatchObject({
+      found: 'no station is running',
+      hint: expect.stringContaining('Start it') as string,
+    })
+  },
+)
 
 async function serve(answer: Answer): Promise<void> {
   const socket = await serveStationSocket(path, answer)

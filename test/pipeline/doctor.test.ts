@@ -1,6 +1,6 @@
 /** `groundlock doctor` and `groundlock door` as an integrator runs them: on this machine, and in network namespaces of the test's own. */
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -75,6 +75,26 @@ describe('doctor on this machine', () => {
     })
     expect(stdout).toContain('as root it sees more: sudo groundlock doctor')
     expect(stdout).toMatch(/n\/a +kernel features/)
+  })
+
+  it.runIf(isPossible)(`as nobody it does not call a vault missing that it may not look into ${why}`, () => {
+    const closed = join(folder, 'closed')
+    mkdirSync(join(closed, 'vault'), { recursive: true, mode: 0o700 })
+    const file = join(folder, 'closed.toml')
+    writeFileSync(file, `[link.radio]\ndevice = "/dev/ttyUSB0"\n[vault]\ndir = "${join(closed, 'vault')}"\n`)
+    chmodSync(folder, 0o755)
+    const ran = spawnSync(process.execPath, [GROUNDLOCK, 'doctor', '--json', '--config', file], {
+      encoding: 'utf8',
+      uid: 65534,
+      gid: 65534,
+    })
+    expect(foundBy('vault', { code: ran.status, stdout: ran.stdout, stderr: ran.stderr })).toMatchObject([
+      {
+        verdict: 'not applicable',
+        found: `${join(closed, 'vault')}: this user may not look there`,
+        todo: expect.stringContaining('sudo usermod -aG groundlock') as string,
+      },
+    ])
   })
 })
 

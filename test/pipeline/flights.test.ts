@@ -1,4 +1,5 @@
 /** What a person may rely on of `flights`, `show` and `messages`: every flight is listed, and found by little of its id. */
+import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
@@ -9,7 +10,7 @@ import { FRAME, NOISE } from '../../src/storage/segment/records.js'
 import { Sqlite } from '../../src/storage/flight/sqlite.js'
 import { Vault } from '../../src/storage/vault/vault.js'
 import { ATTITUDE, HEARTBEAT, filler, known } from '../support/frames.js'
-import { groundlock } from '../support/groundlock.js'
+import { GROUNDLOCK, groundlock } from '../support/groundlock.js'
 import type { TestRecord } from '../support/recordings.js'
 import { storeFlight } from '../support/stored-flight.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
@@ -110,6 +111,21 @@ describe('flights', () => {
     const { code, stderr } = groundlock(['flights', '--vault', join(folder, 'nowhere')])
     expect({ code, fault: stderr.slice(0, 11) }).toEqual({ code: EXIT_CODE.fault, fault: 'GL-VAULT-01' })
   })
+
+  test.skipIf(process.getuid?.() !== 0)(
+    'who may not look into the vault is told which group may (tried as nobody; needs root)',
+    () => {
+      chmodSync(folder, 0o755)
+      const { stderr } = spawnSync(process.execPath, [GROUNDLOCK, 'flights', '--vault', vault.dir], {
+        encoding: 'utf8',
+        uid: 65534,
+        gid: 65534,
+      })
+      expect(stderr).toMatch(/^GL-VAULT-01 {2}cannot open the vault .*: permission denied\.$/m)
+      expect(stderr).toContain('sudo usermod -aG groundlock "$USER"')
+      expect(stderr).not.toContain('write')
+    },
+  )
 
   test('reading leaves nothing beside the flights', async () => {
     await store('a', UTC_US)

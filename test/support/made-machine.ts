@@ -149,6 +149,8 @@ export class MadeMachine {
   guard: GuardStatus = madeGuardStatus()
   readonly station = madeStationStatus()
   space: Space = { freeBytes: 20e9, totalBytes: 60e9 }
+  /** Paths that this user may not look at. */
+  readonly hidden = new Set<string>()
   /** Owners, modes and kinds by path; where none is given, that of the file. */
   readonly entries = new Map(Object.entries(ENTRIES))
   /** What a tool prints, by its whole command; null: it is not installed. */
@@ -195,8 +197,9 @@ export class MadeMachine {
     return {
       ...real,
       isRoot: this.isRoot,
-      entry: (path) => this.entries.get(path) ?? real.entry(path),
-      space: () => this.space,
+      entry: (path) => (this.hidden.has(path) ? null : (this.entries.get(path) ?? real.entry(path))),
+      isHidden: (path) => this.hidden.has(path),
+      space: (path) => (this.hidden.has(path) ? null : this.space),
       run: (command, args) => Promise.resolve(this.#ran([command, ...args].join(' '))),
     }
   }

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { isAtLeast } from '../../src/doctor/kernel-checks.js'
 import { nodeAnswer } from '../../src/doctor/version-checks.js'
-import { type MadeMachine, troublesOf, type Spoil } from '../support/made-machine.js'
+import { MadeMachine, troublesOf, type Spoil } from '../support/made-machine.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 
 const folder = temporaryFolder('doctor')
@@ -224,6 +224,23 @@ describe.each([
   it.each(cases)('%s', async (_name, spoil, expected) => {
     expect(await troubles(spoil)).toContainEqual(expect.stringMatching(expected))
   })
+})
+
+it('a vault that this user may not look into is not said to be missing, and no other disk is taken for its own', async () => {
+  const made = new MadeMachine(folder)
+  made.isRoot = false
+  made.hidden.add('/var/lib/groundlock/vault')
+  const mounts =
+    '1 0 0:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:1 / /var/lib/groundlock/vault rw - exfat /dev/sdb1 rw\n'
+  made.write('/proc/self/mountinfo', mounts)
+  const disk = (await made.findings()).filter(({ group }) => group === 'disk')
+  const todo = expect.stringContaining('sudo usermod -aG groundlock "$USER", then log in again') as string
+  expect(disk).toMatchObject([
+    { verdict: 'not applicable', found: '/var/lib/groundlock/vault: this user may not look there', todo },
+    { verdict: 'not applicable', found: '/var/lib/groundlock/vault cannot be measured', todo },
+    { verdict: 'fail', found: expect.stringContaining('exfat on /dev/sdb1') as string },
+    {},
+  ])
 })
 
 it('versions are compared as numbers', () => {

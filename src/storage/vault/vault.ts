@@ -21,6 +21,7 @@ import { dirname, join, resolve } from 'node:path'
 import { DEFAULT_STATION } from '../../base/defaults.js'
 import { makeFolder } from '../../base/make-folder.js'
 import { Fault, errnoOf, reasonOf } from '../../base/fault.js'
+import { JOIN_STATION_GROUP } from '../../base/station-group.js'
 
 /** Ending of a flight file, and of one that is still being made by an import. */
 export const FLIGHT_SUFFIX = '.glk'
@@ -171,7 +172,9 @@ function vaultFault(op: string, dir: string, cause: unknown): Fault {
     found: missing ? 'there is no vault (a folder with flights/ in it)' : reasonOf(cause),
     hint: missing
       ? 'Name the folder with --vault, or record or import a flight first: that makes one.'
-      : 'The user that runs this must be able to read and write the folder.',
+      : op === 'open' && errnoOf(cause) === 'EACCES'
+        ? `The station's vault is for the group groundlock to read: ${JOIN_STATION_GROUP}.`
+        : 'The user that runs this must be able to read and write the folder.',
     recovery: 'user',
     cause,
   })
