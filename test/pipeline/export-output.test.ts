@@ -79,8 +79,12 @@ describe('an export that does not come to its end leaves nothing', () => {
     id = (JSON.parse(stdout) as { id: string }[])[0]!.id
   })
 
-  test.each(['csv', 'tlog'])('Ctrl-C while %s is written', async (format) => {
-    const place = join(folder, `interrupted-${format}`)
+  test.each([
+    ['SIGINT', 'csv', EXIT_CODE.interrupted],
+    ['SIGINT', 'tlog', EXIT_CODE.interrupted],
+    ['SIGTERM', 'tlog', EXIT_CODE.terminated],
+  ] as const)('%s while %s is written', async (signal, format, exitCode) => {
+    const place = join(folder, `${signal}-${format}`)
     mkdirSync(place)
     const begun = once(watch(place), 'change')
     const args = ['export', id, '--vault', vaultDir, '--format', format, '--out', join(place, 'out')]
@@ -88,10 +92,10 @@ describe('an export that does not come to its end leaves nothing', () => {
     let stderr = ''
     child.stderr.on('data', (data) => (stderr += String(data)))
     await begun
-    child.kill('SIGINT')
+    child.kill(signal)
     const [code] = (await once(child, 'close')) as [number]
     expect({ code, stderr }).toEqual({
-      code: EXIT_CODE.interrupted,
+      code: exitCode,
       stderr: 'Interrupted; nothing is left half-written.\n',
     })
     expect(readdirSync(place)).toEqual([])
