@@ -41,7 +41,6 @@ async function fly(link: string, options: Options): Promise<void> {
   const log = createLog()
   const interrupt = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupt.abort())
-  log.info(`the device is ${link}; waiting for a program to open it`)
   const result = await simulate({
     link,
     durationS,
@@ -52,6 +51,7 @@ async function fly(link: string, options: Options): Promise<void> {
     ...(wireLog === undefined ? {} : { wireLog }),
     startUtcMs: Date.now(),
     signal: interrupt.signal,
+    onDevice: () => log.info(`the device is ${link}; waiting for a program to open it`),
     onProgress: (timeS, counts) => {
       if (Math.round(timeS) % 10 === 0) log.info(`${timeS.toFixed(0)} s flown, ${counts.frames} frames`)
     },

@@ -32,6 +32,11 @@ export class Cable {
     })
   }
 
+  /** Resolves when the device that was plugged in last is there. Errors: as of `plugIn`. */
+  async isThere(): Promise<void> {
+    await this.#terminal
+  }
+
   /** Resolves when the device is gone. */
   async pullOut(): Promise<void> {
     this.#pluggedIn = false

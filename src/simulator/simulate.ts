@@ -22,6 +22,8 @@ export interface SimulationOptions extends CopterOptions {
   speed?: number
   /** Ends the flight early; what it counted until then is the result. */
   signal?: AbortSignal
+  /** Once, when the device is there for its first reader. */
+  onDevice?(): void
   /** About once a second. */
   onProgress?(timeS: number, counts: SimulationCounts): void
 }
@@ -57,7 +59,12 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const log = options.wireLog === undefined ? null : await open(options.wireLog, 'a')
   const wire = new Wire(cable, log, createByteLoss({ rate: options.byteLoss ?? 0, seed: options.seed + 1 }))
   try {
-    await untilAborted(cable.plugIn(), options.signal)
+    const reader = cable.plugIn()
+    cable.isThere().then(
+      () => options.onDevice?.(),
+      () => undefined, // plugIn tells
+    )
+    await untilAborted(reader, options.signal)
     await fly(copter, cable, wire, options)
     await pause(LINGER_MS)
   } finally {

@@ -1,7 +1,7 @@
 /** The command line as scripts and people meet it: words, exit codes, and which stream they are on. */
 import { once } from 'node:events'
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -195,5 +195,23 @@ describe('groundlock config explain', () => {
     expect(settings).toContainEqual(
       expect.objectContaining({ key: 'link.*.device', required: true, default: null }),
     )
+  })
+})
+
+describe('groundlock simulate', () => {
+  it('says that the device waits once it is there, and not before', async () => {
+    const link = join(folder, 'radio')
+    const child = spawn(GROUNDLOCK, ['simulate', link], { stdio: ['ignore', 'ignore', 'pipe'] })
+    const [said] = (await once(child.stderr, 'data')) as [Buffer]
+    expect(String(said)).toContain(`the device is ${link}; waiting for a program to open it\n`)
+    expect(existsSync(link)).toBe(true)
+    child.kill('SIGINT')
+    expect(await once(child, 'exit')).toEqual([EXIT_CODE.ok, null])
+  })
+
+  it('a device that cannot be made is a fault, and nothing else is said', () => {
+    const { code, stderr } = groundlock(['simulate', join(folder, 'nowhere', 'radio')])
+    expect(code).toBe(EXIT_CODE.fault)
+    expect(stderr).toMatch(/^GL-SIM-01 .*no such file or directory/)
   })
 })
