@@ -8,7 +8,9 @@ import { ALL_SETTINGS, nearestKey, nearestText, type Setting } from '../base/set
 import { EXIT_CODE } from './exit-code.js'
 
 export function configCommand(): Command {
-  const config = new Command('config').description('check and explain the configuration file')
+  const config = new Command('config')
+    .description('check and explain the configuration file')
+    .addHelpText('after', '\nExample: groundlock config check --config ./groundlock.toml')
   config
     .command('check')
     .description('say whether a configuration file can be used, and what is wrong with it')

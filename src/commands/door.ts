@@ -21,7 +21,9 @@ import { plain } from './plain-text.js'
 const NET = '/sys/class/net'
 
 export function doorCommand(): Command {
-  const door = new Command('door').description('print how the guard decides and what it would load')
+  const door = new Command('door')
+    .description('print how the guard decides and what it would load')
+    .addHelpText('after', '\nExample: groundlock door table')
   door
     .command('table')
     .description('print the table by which the guard decides: the first row that fits holds')

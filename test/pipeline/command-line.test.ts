@@ -72,6 +72,17 @@ describe('groundlock', () => {
     expect(await once(child, 'close')).toEqual([EXIT_CODE.bad, null])
   })
 
+  it('each command helps with an example', () => {
+    const commands = [
+      ...groundlock(['--help']).stdout.matchAll(/^ {2}([a-z]+) .*(?<!display help for command)$/gm),
+    ]
+    expect(commands.length).toBeGreaterThan(10)
+    for (const [, name] of commands)
+      expect(groundlock([name!, '--help']).stdout).toMatch(
+        new RegExp(`^Examples?: (?:sudo )?groundlock ${name}\\b`, 'm'),
+      )
+  })
+
   it('loads only the command that is asked for', () => {
     const loaded = (args: string[]) => {
       const coverage = mkdtempSync(join(folder, 'coverage-'))
