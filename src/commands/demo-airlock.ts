@@ -8,6 +8,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { stringify } from 'smol-toml'
 import { bootId, monotonicUs } from '../base/clock.js'
 import type { GuardStatus } from '../base/guard-status.js'
 import { isProcessAlive } from '../base/process-alive.js'
@@ -45,23 +46,34 @@ ip link set up0 up
 ip address replace 198.18.0.2/24 dev up0; ip address replace 2001:db8::2/64 dev up0 nodad
 ip route replace default via 198.18.0.1 dev up0`
 
-type Say = (text: string) => void
+export interface AirlockOptions {
+  /** The program. */
+  main: string
+  /** Where what they write is kept. */
+  folder: string
+  say: (text: string) => void
+  /** Ends it at once: it rejects when nothing of it runs any more. */
+  signal: AbortSignal
+}
 
 /** Shows it and says whether all was true; where there can be no namespace it says so, which is no failure. */
-export async function showAirlock(main: string, folder: string, say: Say): Promise<boolean> {
+export async function showAirlock(options: AirlockOptions): Promise<boolean> {
+  const { say, signal } = options
   say('\nThe airlock: while the drone link is open, nothing reaches an uplink.')
   const reason = whyNoDemoPlace()
   if (reason !== null) {
     say(`  Not shown here: ${reason}.`)
     return true
   }
-  const station = await DemoPlace.make()
-  const outside = await DemoPlace.make()
+  const station = await DemoPlace.make(signal)
+  const outside = await DemoPlace.make(signal)
   try {
+    signal.throwIfAborted()
     if (station === undefined || outside === undefined) throw new Error('no namespace can be made')
-    await new AirlockDemo({ main, folder, say, station, outside }).show()
+    await new AirlockDemo({ ...options, station, outside }).show()
     return true
   } catch (error) {
+    signal.throwIfAborted()
     say(`  FAILED: ${error instanceof Error ? error.message : String(error)}`)
     return false
   } finally {
@@ -70,10 +82,7 @@ export async function showAirlock(main: string, folder: string, say: Say): Promi
   }
 }
 
-interface Scene {
-  main: string
-  folder: string
-  say: Say
+interface Scene extends AirlockOptions {
   station: DemoPlace
   outside: DemoPlace
 }
@@ -88,29 +97,33 @@ class AirlockDemo {
   }
 
   async show(): Promise<void> {
-    const { main, station } = this.#scene
-    this.#prepare()
+    const { main, station, signal } = this.#scene
+    await this.#prepare()
     const guard = station.start(main, ['guard', '--config', this.#config])
     await this.#until('the guard shuts the uplink', ({ reading }) => reading?.kernel === 'shut')
     station.start(main, ['run', '--config', this.#config])
-    const interrupt = new AbortController()
-    const flight = simulate({ link: join(this.#scene.folder, 'radio'), ...FLIGHT, signal: interrupt.signal })
+    const over = new AbortController()
+    const flight = simulate({
+      link: join(this.#scene.folder, 'radio'),
+      ...FLIGHT,
+      signal: AbortSignal.any([signal, over.signal]),
+    })
     try {
       await this.#showShut()
       await this.#showArmed()
       await this.#showPermitted()
       await this.#showKilled(() => guard.kill('SIGKILL'))
     } finally {
-      interrupt.abort()
+      over.abort()
       await flight
     }
   }
 
   async #showShut(): Promise<void> {
     await this.#until('the vehicle arms', ({ station }) => station.vehicle === 'armed')
-    const before = this.#arrived()
-    for (let round = 0; round < ROUNDS; round++) this.#sendAll()
-    const arrived = this.#arrived() - before
+    const before = await this.#arrived()
+    for (let round = 0; round < ROUNDS; round++) await this.#sendAll()
+    const arrived = (await this.#arrived()) - before
     const kinds = Object.keys(KINDS)
     const { witness } = await this.#until('it is read back', ({ reading }) => reading?.kernel === 'shut')
     this.#say('SHUT', `${ROUNDS * kinds.length} packets tried (${kinds.join(', ')})`)
@@ -139,9 +152,9 @@ class AirlockDemo {
     const word = new Promise<string>((resolve) =>
       heard.stdout?.once('data', (data) => resolve(String(data).trim())),
     )
-    for (const began = performance.now(); ; await pause(LOOK_MS)) {
-      station.shell(`${ADDRESSES}; echo good morning | ${KINDS['UDP']}`)
-      const said = await Promise.race([word, pause(LOOK_MS)])
+    for (const began = performance.now(); ; await this.#pause(LOOK_MS)) {
+      await station.shell(`${ADDRESSES}; echo good morning | ${KINDS['UDP']}`)
+      const said = await Promise.race([word, this.#pause(LOOK_MS)])
       if (said !== undefined) return this.#say('', `a listener outside hears: "${said}"`)
       if (performance.now() - began > AT_MOST_MS)
         throw new Error('no packet arrives though the door is permitted')
@@ -152,14 +165,14 @@ class AirlockDemo {
   async #showKilled(kill: () => void): Promise<void> {
     const { station } = this.#scene
     station.start('sh', ['-c', `while :; do echo still there; sleep 0.01; done | ${KINDS['UDP']}`])
-    await pause(10 * LOOK_MS)
+    await this.#pause(10 * LOOK_MS)
     const killedMs = performance.now()
     kill()
-    let arrived = this.#arrived()
+    let arrived = await this.#arrived()
     let lastMs = killedMs
     while (performance.now() - lastMs < 1000 * SHUT_WITHIN_S && performance.now() - killedMs < AT_MOST_MS) {
-      await pause(LOOK_MS)
-      const now = this.#arrived()
+      await this.#pause(LOOK_MS)
+      const now = await this.#arrived()
       if (now > arrived) lastMs = performance.now()
       arrived = now
     }
@@ -172,14 +185,14 @@ class AirlockDemo {
       throw new Error(`packets still leave ${SHUT_WITHIN_S} s after the guard was killed`)
   }
 
-  #prepare(): void {
+  async #prepare(): Promise<void> {
     const { folder, station, outside } = this.#scene
     for (const name of ['guard', 'token']) mkdirSync(join(folder, name), { recursive: true })
     writeFileSync(join(folder, 'token', 'link'), '', { mode: 0o640 })
     this.#flip('shut')
     writeFileSync(this.#config, configurationText(folder))
-    station.shell(`ip link add up0 type veth peer name far0 netns ${outside.pid}; ${ADDRESSES}`)
-    outside.shell(
+    await station.shell(`ip link add up0 type veth peer name far0 netns ${outside.pid}; ${ADDRESSES}`)
+    await outside.shell(
       'ip link set far0 up; ip address add 198.18.0.1/24 dev far0; ip address add 2001:db8::1/64 dev far0 nodad',
     )
   }
@@ -189,25 +202,33 @@ class AirlockDemo {
   }
 
   /** As another program would, which takes the link up first: the guard has taken it down. */
-  #sendAll(): void {
+  async #sendAll(): Promise<void> {
     const lines = Object.values(KINDS).map((send) => `echo can you hear me | timeout 0.3 ${send} 2>/dev/null`)
-    this.#scene.station.shell([ADDRESSES, ...lines].join('\n'))
+    await this.#scene.station.shell([ADDRESSES, ...lines].join('\n'))
   }
 
   /** Frames of any kind that the far end of the uplink has received. */
-  #arrived(): number {
-    const counters = this.#scene.outside.shell('cat /proc/self/net/dev')
+  async #arrived(): Promise<number> {
+    const counters = await this.#scene.outside.shell('cat /proc/self/net/dev')
     return Number(/far0:\s*\d+\s+(\d+)/.exec(counters)?.[1])
   }
 
   /** The first status of the guard that fits. */
   async #until(what: string, fits: (status: GuardStatus) => boolean): Promise<GuardStatus> {
-    for (const began = performance.now(); performance.now() - began < AT_MOST_MS; await pause(LOOK_MS)) {
+    for (
+      const began = performance.now();
+      performance.now() - began < AT_MOST_MS;
+      await this.#pause(LOOK_MS)
+    ) {
       const present = { nowUs: monotonicUs(), bootId: bootId(), isProcessAlive }
       const { status } = readGuardStatus(join(this.#scene.folder, 'guard'), present)
       if (status !== null && fits(status)) return status
     }
     throw new Error(`${what}: not within ${AT_MOST_MS / 1000} s`)
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await pause(ms, undefined, { signal: this.#scene.signal })
   }
 
   #say(state: string, text: string): void {
@@ -216,18 +237,11 @@ class AirlockDemo {
 }
 
 function configurationText(folder: string): string {
-  return `[station]
-run_dir = "${join(folder, 'run')}"
-[vault]
-dir = "${join(folder, 'vault')}"
-[link.radio]
-device = "${join(folder, 'radio')}"
-[switch]
-backend = "simulated"
-file = "${join(folder, 'guard', 'switch')}"
-lamp_line = 0
-[guard]
-run_dir = "${join(folder, 'guard')}"
-token = "${join(folder, 'token', 'link')}"
-`
+  return stringify({
+    station: { run_dir: join(folder, 'run') },
+    vault: { dir: join(folder, 'vault') },
+    link: { radio: { device: join(folder, 'radio') } },
+    switch: { backend: 'simulated', file: join(folder, 'guard', 'switch'), lamp_line: 0 },
+    guard: { run_dir: join(folder, 'guard'), token: join(folder, 'token', 'link') },
+  })
 }

@@ -2,10 +2,11 @@
  * Demo place: a network namespace of the demo's own, in which it may shut and send what it likes. It is gone, with everybody in
  * it, when the demo ends, however that comes. Nothing of it reaches the machine's own network.
  */
-import { spawn, spawnSync } from 'node:child_process'
+import { execFile, spawn, spawnSync } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { readlinkSync } from 'node:fs'
+import { ended, startChild } from './demo-child.js'
 
 /** Says that it is there, waits for the end of its input, then ends everybody who is still in its network. */
 const HOLDER = `
@@ -19,14 +20,17 @@ done`
 export class DemoPlace {
   readonly #holder: ChildProcess
   readonly #pid: number
+  readonly #signal: AbortSignal
+  readonly #children: ChildProcess[] = []
 
-  private constructor(holder: ChildProcess, pid: number) {
+  private constructor(holder: ChildProcess, pid: number, signal: AbortSignal) {
     this.#holder = holder
     this.#pid = pid
+    this.#signal = signal
   }
 
-  /** Undefined where none can be made. */
-  static async make(): Promise<DemoPlace | undefined> {
+  /** What runs in it is killed when `signal` is aborted. Undefined where none can be made. */
+  static async make(signal: AbortSignal): Promise<DemoPlace | undefined> {
     const holder = spawn('setsid', ['unshare', '--net', 'sh', '-c', HOLDER], {
       stdio: ['pipe', 'pipe', 'ignore'],
     })
@@ -38,7 +42,7 @@ export class DemoPlace {
     const own = readlinkSync('/proc/self/ns/net')
     if (readlinkSync(`/proc/${holder.pid}/ns/net`) === own)
       throw new Error('the place is no namespace of its own')
-    return new DemoPlace(holder, holder.pid)
+    return new DemoPlace(holder, holder.pid, signal)
   }
 
   /** For `ip link … netns PID`. */
@@ -53,18 +57,27 @@ export class DemoPlace {
   /** Starts a command in it, which ends with the demo; its process is the command's own. */
   start(command: string, args: readonly string[]): ChildProcess {
     const [enter, all] = this.around(command, args)
-    return spawn('setpriv', ['--pdeathsig', 'KILL', enter, ...all], { stdio: ['ignore', 'pipe', 'ignore'] })
+    const child = startChild(enter, all, { stdio: ['ignore', 'pipe', 'ignore'], signal: this.#signal })
+    this.#children.push(child)
+    return child
   }
 
-  /** Runs lines of a shell to their end, and gives what they print; what fails is not told. */
-  shell(lines: string): string {
+  /** Runs lines of a shell to their end, and gives what they print; what fails is not told, but for an abort. */
+  async shell(lines: string): Promise<string> {
     const [enter, all] = this.around('sh', ['-c', lines])
-    return spawnSync(enter, all, { encoding: 'utf8', timeout: SHELL_MS }).stdout
+    const signal = this.#signal
+    const printed = await new Promise<string>((resolve) => {
+      execFile(enter, all, { timeout: SHELL_MS, signal }, (_, stdout) => resolve(stdout))
+    })
+    signal.throwIfAborted()
+    return printed
   }
 
+  /** Nobody that was started in it writes any file after this. */
   async close(): Promise<void> {
+    for (const child of this.#children) child.kill('SIGKILL')
     this.#holder.stdin?.end()
-    if (this.#holder.exitCode === null) await once(this.#holder, 'close')
+    await Promise.all([this.#holder, ...this.#children].map(ended))
   }
 }
 

@@ -1,17 +1,16 @@
 /** Command `demo`: a simulated copter flies into a station; what comes out is shown and held against what went in. */
-import { spawn } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command } from 'commander'
+import { stringify } from 'smol-toml'
 import { Fault } from '../base/fault.js'
-import { makeFolder } from '../base/make-folder.js'
 import { simulate } from '../simulator/simulate.js'
 import type { SimulationResult } from '../simulator/simulate.js'
 import { showAirlock } from './demo-airlock.js'
+import { ended, startChild } from './demo-child.js'
+import { openDemoFolder } from './demo-folder.js'
 import { EXIT_CODE } from './exit-code.js'
+import { interruptible } from './interrupt.js'
 import { createProgressLine } from './progress-line.js'
 
 /** The mission, in seconds; bytes are lost as on a radio at the end of its range. */
@@ -25,18 +24,33 @@ export function demoCommand(): Command {
     .description('fly a simulated copter into a station; show what was recorded, and the airlock')
     .option(
       '--dir <folder>',
-      'where all of it is kept; a new folder in the system’s temporary one unless told',
+      'where all of it is kept, new or empty; a new folder in the system’s temporary one unless told',
     )
     .addHelpText(
       'after',
-      '\nIt takes about a minute, and shows the airlock to root only. Example: groundlock demo',
+      `
+It takes about a minute, and shows the airlock to root only. Ctrl-C ends it; nothing of it is left then.
+
+Example: groundlock demo`,
     )
     .action(demo)
 }
 
 async function demo(options: { dir?: string }): Promise<void> {
-  const dir = options.dir ?? mkdtempSync(join(tmpdir(), 'groundlock-demo-'))
-  makeFolder(dir)
+  const folder = openDemoFolder(options.dir)
+  await interruptible(async (signal) => {
+    try {
+      const isTrue = await show(folder.path, signal)
+      signal.throwIfAborted()
+      if (!isTrue) process.exitCode = EXIT_CODE.bad
+    } finally {
+      if (signal.aborted) folder.restore()
+    }
+  }, 'nothing of the demo is left')
+}
+
+/** Shows all of it, and says whether it was true. Rejects soon after it is aborted, with all ended that it started. */
+async function show(dir: string, signal: AbortSignal): Promise<boolean> {
   const paths = {
     device: join(dir, 'radio'),
     wire: join(dir, 'wire'),
@@ -45,35 +59,47 @@ async function demo(options: { dir?: string }): Promise<void> {
     raw: join(dir, 'flight.raw'),
     tlog: join(dir, 'flight.tlog'),
     csv: join(dir, 'csv'),
+    airlock: join(dir, 'airlock'),
   }
-  writeFileSync(
-    paths.config,
-    `[station]\nrun_dir = "${join(dir, 'run')}"\n[guard]\nrun_dir = "${join(dir, 'guard')}"\ntoken = "${join(dir, 'token')}"\n[vault]\ndir = "${paths.vault}"\n[link.radio]\ndevice = "${paths.device}"\n`,
-  )
+  const configuration = {
+    station: { run_dir: join(dir, 'run') },
+    // No guard is there yet. It is the airlock's, so that a folder whose name is too long for that one is refused at once.
+    guard: { run_dir: join(paths.airlock, 'guard'), token: join(paths.airlock, 'token', 'link') },
+    vault: { dir: paths.vault },
+    link: { radio: { device: paths.device } },
+  }
+  writeFileSync(paths.config, stringify(configuration))
   say(`A copter flies for ${FLIGHT.durationS} s over a radio that loses 1 byte in 1000;`)
   say('in the middle somebody pulls the plug and puts it back. A station records it.\n')
-  const flown = await fly(paths)
-  await groundlock('show', 'last', '--vault', paths.vault)
+  const flown = await fly(paths, signal)
+  await groundlock(['show', 'last', '--vault', paths.vault], signal)
   for (const format of ['raw', 'tlog', 'csv'] as const) {
-    await groundlock('export', 'last', '--vault', paths.vault, '--format', format, '--out', paths[format])
+    const words = ['export', 'last', '--vault', paths.vault, '--format', format, '--out', paths[format]]
+    await groundlock(words, signal)
   }
   const verdict = compare(readFileSync(paths.wire), readFileSync(paths.raw), flown)
   say(`\n${verdict.text}`)
   say(
     `\n  flight  ${join(paths.vault, 'flights')}\n  tlog    ${paths.tlog}\n  CSV     ${paths.csv}\n  raw     ${paths.raw}`,
   )
-  const isTrue = await showAirlock(MAIN, join(dir, 'airlock'), say)
-  if (!verdict.equal || !isTrue) process.exitCode = EXIT_CODE.bad
+  const isTrue = await showAirlock({ main: MAIN, folder: paths.airlock, say, signal })
+  return verdict.equal && isTrue
 }
 
-/** Runs a station, flies, and stops the station. */
-async function fly(paths: { config: string; device: string; wire: string }): Promise<SimulationResult> {
-  const station = spawn(MAIN, ['run', '--config', paths.config], { stdio: ['ignore', 'ignore', 'inherit'] })
-  const interrupt = new AbortController()
-  process.once('SIGINT', () => interrupt.abort())
+/** Runs a station, flies, and stops the station. Nobody flies on without one. */
+async function fly(
+  paths: { config: string; device: string; wire: string },
+  signal: AbortSignal,
+): Promise<SimulationResult> {
+  const station = startChild(MAIN, ['run', '--config', paths.config], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    signal,
+  })
+  const alone = new AbortController()
+  const stationEnd = ended(station).then(() => alone.abort())
   const progress = createProgressLine('flying')
   try {
-    return await simulate({
+    const flown = await simulate({
       link: paths.device,
       durationS: FLIGHT.durationS,
       seed: FLIGHT.seed,
@@ -81,22 +107,36 @@ async function fly(paths: { config: string; device: string; wire: string }): Pro
       byteLoss: FLIGHT.byteLoss,
       unplugs: [FLIGHT.unplug],
       wireLog: paths.wire,
-      signal: interrupt.signal,
+      signal: AbortSignal.any([signal, alone.signal]),
       onProgress: (timeS) => progress.update(timeS, FLIGHT.durationS),
     })
+    signal.throwIfAborted()
+    if (alone.signal.aborted) throw stationFault(paths.config)
+    return flown
   } finally {
     progress.end()
     station.kill('SIGTERM')
-    await ended(station)
-    if (interrupt.signal.aborted) process.exitCode = EXIT_CODE.interrupted
+    await stationEnd
   }
 }
 
+function stationFault(configuration: string): Fault {
+  return new Fault({
+    code: 'GL-DEMO-03',
+    op: 'fly into the station of',
+    subject: configuration,
+    found: 'it ended before the flight (its own words stand above)',
+    hint: 'Do what they say. Where they are about a path, name another folder with --dir.',
+    recovery: 'user',
+  })
+}
+
 /** Types a command as a person would, and shows it. */
-async function groundlock(...words: string[]): Promise<void> {
+async function groundlock(words: readonly string[], signal: AbortSignal): Promise<void> {
   say(`\n$ groundlock ${words.join(' ')}`)
-  const child = spawn(MAIN, words, { stdio: ['ignore', 'inherit', 'inherit'] })
-  if ((await ended(child)) === 0) return
+  const code = await ended(startChild(MAIN, words, { stdio: ['ignore', 'inherit', 'inherit'], signal }))
+  signal.throwIfAborted()
+  if (code === 0) return
   throw new Fault({
     code: 'GL-DEMO-01',
     op: 'show the demo’s',
@@ -105,11 +145,6 @@ async function groundlock(...words: string[]): Promise<void> {
     hint: 'Run ./scripts/test to see what is wrong with this installation.',
     recovery: 'stop',
   })
-}
-
-async function ended(child: ChildProcess): Promise<number | null> {
-  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
-  return child.exitCode
 }
 
 /** Holds the export against the wire: of what was on it before the plug was pulled, the kernel may have dropped the end. */
