@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it, onTestFinished } from 'vitest'
 import { EXIT_CODE } from '../../src/commands/exit-code.js'
 import { GROUNDLOCK, REPOSITORY, groundlock } from '../support/groundlock.js'
 import { longRecording } from '../support/tlog.js'
@@ -213,6 +213,7 @@ describe('groundlock simulate', () => {
   it('says that the device waits once it is there, and not before', async () => {
     const link = join(folder, 'radio')
     const child = spawn(GROUNDLOCK, ['simulate', link], { stdio: ['ignore', 'ignore', 'pipe'] })
+    onTestFinished(() => void child.kill('SIGKILL'))
     const [said] = (await once(child.stderr, 'data')) as [Buffer]
     expect(String(said)).toContain(`the device is ${link}; waiting for a program to open it\n`)
     expect(existsSync(link)).toBe(true)

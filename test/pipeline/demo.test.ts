@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { showAirlock } from '../../src/commands/demo-airlock.js'
@@ -156,17 +156,17 @@ class RunningDemo {
   }
 }
 
-/** Processes that have a path below `dir`, or below the same typed from there, among their words. */
+/** Processes that have a path below `dir` among their words, or were started in it. */
 function processesOf(dir: string): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
-    .filter((pid) => pid !== process.pid && wordsOf(pid).includes(dir))
+    .filter((pid) => pid !== process.pid && placesOf(pid).includes(dir))
 }
 
-function wordsOf(pid: number): string {
+function placesOf(pid: number): string {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8') + readlinkSync(`/proc/${pid}/cwd`)
   } catch {
     return '' // gone since it was listed
   }
