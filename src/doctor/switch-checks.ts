@@ -1,4 +1,7 @@
 /** Switch checks: the GPIO backend, the chip and its lines. They are listed, never requested: a request would set their bias. */
+import { Fault } from '../base/fault.js'
+import { pickChip, type GpioChip } from '../hw/gpio/chip.js'
+import { chipsOf } from '../hw/gpio/gpiod-tools.js'
 import { BOOT_FOLDERS, isPi } from './boot-checks.js'
 import { fail, notApplicable, pass, warn, type Answer, type Context, type Group } from './check.js'
 import { firstLine } from './kernel-checks.js'
@@ -11,15 +14,6 @@ export const SWITCH_GROUP: Group = {
     { name: 'lines', look: lookAtLines },
     { name: 'relay', look: lookAtRelay },
   ],
-}
-
-/** The 40-pin header's chips, newest board first. */
-const HEADER_LABELS = ['pinctrl-rp1', 'pinctrl-bcm2711', 'pinctrl-bcm2835']
-
-interface Chip {
-  name: string
-  label: string
-  lines: number
 }
 
 function lookAtReading({ guard }: Context): Answer[] {
@@ -46,7 +40,7 @@ async function lookAtBackend(context: Context): Promise<Answer[]> {
         'For real work set [switch] backend = "auto".',
       ),
     ]
-  const chips = await chipsOf(context)
+  const chips = await chipsHere(context)
   const sysfs = context.machine.isThere('/sys/class/gpio/export')
   if (backend === 'sysfs')
     return sysfs
@@ -57,54 +51,47 @@ async function lookAtBackend(context: Context): Promise<Answer[]> {
             'Set [switch] backend = "auto" and install gpiod: sudo apt install gpiod',
           ),
         ]
-  if (Array.isArray(chips)) return [chipAnswer(context, chips)]
+  if (Array.isArray(chips)) return [chipAnswer(chosen(context, chips))]
   if (backend === 'auto' && sysfs) return [pass(`sysfs; the character device not, for ${chips.found}`)]
   return [chips]
 }
 
 /** The chips as gpiodetect lists them, or why it does not. */
-async function chipsOf({ machine }: Context): Promise<Chip[] | Answer> {
+async function chipsHere({ machine }: Context): Promise<GpioChip[] | Answer> {
   const ran = await machine.run('gpiodetect', [])
   if (ran === null)
     return fail(
       "libgpiod's tools are not installed",
       'sudo apt install gpiod. Without a board: [switch] backend = "simulated"',
     )
-  const chips = [...ran.stdout.matchAll(/^(\S+) \[(.*)\] \((\d+) lines?\)$/gm)].map(
-    ([, name = '', label = '', lines]) => ({ name, label, lines: Number(lines) }),
-  )
+  const chips = chipsOf(ran.stdout)
   if (chips.length > 0) return chips
   const why = ran.code === 0 ? 'there is no GPIO chip here' : `gpiodetect: ${firstLine(ran.stderr)}`
   return fail(why, 'Is it a board with GPIO, and may this user use it? ls -l /dev/gpiochip*; group gpio')
 }
 
-function chosen({ configuration }: Context, chips: readonly Chip[]): Chip[] {
-  const wanted = configuration.switch.chip
-  const labels = wanted === 'auto' ? HEADER_LABELS : [wanted]
-  const label = labels.find((each) => chips.some((chip) => chip.label === each))
-  return chips.filter((chip) => chip.label === label)
+/** The chip that the guard takes, or why it takes none. */
+function chosen({ configuration }: Context, chips: readonly GpioChip[]): GpioChip | Answer {
+  try {
+    return pickChip(chips, configuration.switch.chip, [])
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error
+    return fail(error.message, error.hint)
+  }
 }
 
-function chipAnswer(context: Context, chips: readonly Chip[]): Answer {
-  const [chip, ...others] = chosen(context, chips)
-  const list = chips.map(({ name, label }) => `${label} (${name})`).join(', ')
-  if (chip === undefined)
-    return fail(
-      `no chip has the label ${context.configuration.switch.chip}; seen: ${list}`,
-      'Name one by its label: [switch] chip',
-    )
-  if (others.length > 0)
-    return fail(`${others.length + 1} chips have the label ${chip.label}`, 'Name one that is alone.')
-  return pass(`chardev, chip ${chip.label} (${chip.name}, ${chip.lines} lines)`)
+function chipAnswer(chip: GpioChip | Answer): Answer {
+  if ('verdict' in chip) return chip
+  return pass(`chardev, chip ${chip.label} (${chip.name}, ${chip.lineCount} lines)`)
 }
 
 /** Who uses a line of ours, by gpioinfo of libgpiod 1 (`"gpiomon" input`) or 2 (`consumer="gpiomon"`). */
 async function lookAtLines(context: Context): Promise<Answer[]> {
   const { switch: wired, uplink } = context.configuration
   if (wired.backend === 'simulated') return [notApplicable('the switch is simulated')]
-  const chips = await chipsOf(context)
-  const [chip] = Array.isArray(chips) ? chosen(context, chips) : []
-  if (chip === undefined) return [notApplicable('no chip is known')]
+  const chips = await chipsHere(context)
+  const chip = Array.isArray(chips) ? chosen(context, chips) : chips
+  if ('verdict' in chip) return [notApplicable('no chip is known')]
   const lines = {
     permit: wired.permitLine,
     shut: wired.wiring === 'single' ? null : wired.shutLine,
@@ -112,7 +99,7 @@ async function lookAtLines(context: Context): Promise<Answer[]> {
     relay: uplink.relayLine,
   }
   const ours = Object.entries(lines).flatMap(([use, line]) => (line === null ? [] : [{ use, line }]))
-  const outside = ours.filter(({ line }) => line >= chip.lines)
+  const outside = ours.filter(({ line }) => line >= chip.lineCount)
   if (outside.length > 0)
     return outside.map(({ use, line }) =>
       fail(`${chip.label} has no line ${line} (${use})`, 'Mend [switch] in the configuration.'),

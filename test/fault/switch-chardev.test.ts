@@ -200,7 +200,8 @@ describe.each([1, 2] as const)('libgpiod %d', (major) => {
 
   it('two chips with one label are a fault', async () => {
     gpio.chips('gpiochip0 [pinctrl-rp1] (54 lines)\ngpiochip1 [pinctrl-rp1] (54 lines)\n')
-    await expect(fails(SWITCH)).rejects.toMatchObject({ code: 'GL-SWITCH-03' })
+    const found = '2 chips have the label pinctrl-rp1'
+    await expect(fails(SWITCH)).rejects.toMatchObject({ code: 'GL-SWITCH-03', found })
   })
 })
 

@@ -110,7 +110,18 @@ const SWITCH: Case[] = [
   [
     'a chip of another name',
     (made) => void (made.configuration += '[switch]\nchip = "pinctrl-rp1"\n'),
-    /^fail switch\/backend: no chip has the label pinctrl-rp1; seen: pinctrl-bcm2711/,
+    /^fail switch\/backend: cannot use the GPIO chip pinctrl-rp1: no chip has this label$/,
+  ],
+  [
+    'no chip of a header, and none named',
+    ({ tools }) => tools.set('gpiodetect', 'gpiochip0 [gpio-mockup-A] (8 lines)\n'),
+    /^fail switch\/backend: cannot use the GPIO chip auto: no chip of a 40-pin header$/,
+  ],
+  [
+    'two chips of a header',
+    ({ tools }) =>
+      tools.set('gpiodetect', 'gpiochip0 [pinctrl-rp1] (54 lines)\ngpiochip4 [pinctrl-rp1] (54 lines)\n'),
+    /^fail switch\/backend: cannot use the GPIO chip auto: 2 chips have the label pinctrl-rp1$/,
   ],
   [
     'sysfs asked for and not there',

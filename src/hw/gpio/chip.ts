@@ -30,7 +30,8 @@ export function pickChip<T extends GpioChip>(
       wanted === 'auto' ? 'no chip of a 40-pin header' : `no chip has this label`,
       chips,
     )
-  if (others.length > 0) throw chipFault(wanted, `${others.length + 1} chips have this label`, chips)
+  if (others.length > 0)
+    throw chipFault(wanted, `${others.length + 1} chips have the label ${chip.label}`, chips)
   const outside = lines.find((line) => line >= chip.lineCount)
   if (outside !== undefined)
     throw chipFault(chip.label, `it has ${chip.lineCount} lines, and no line ${outside}`, chips)

@@ -65,8 +65,8 @@ function toolsFault(found: string, hint: string, cause?: unknown): Fault {
   })
 }
 
-/** `gpiochip0 [pinctrl-bcm2711] (58 lines)`, the same in both versions. */
-function chipsOf(text: string): GpioChip[] {
+/** What `gpiodetect` prints: `gpiochip0 [pinctrl-bcm2711] (58 lines)`, the same in both versions. */
+export function chipsOf(text: string): GpioChip[] {
   return [...text.matchAll(/^(\S+) \[(.*)\] \((\d+) lines?\)$/gm)].map(
     ([, name = '', label = '', lineCount]) => ({ name, label, lineCount: Number(lineCount) }),
   )
