@@ -7,6 +7,7 @@ import { mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import type { GuardStatus } from '../../src/base/guard-status.js'
+import { LEASE_MS } from '../../src/hw/token/lease.js'
 import { Airlock } from '../support/airlock.js'
 import type { AirlockOptions } from '../support/airlock.js'
 import { EventTally, becomeNormal, happen } from '../support/airlock-events.js'
@@ -23,7 +24,7 @@ const NORMAL_EVERY = 100
 /** What a directed scenario may take on a busy machine (ms). */
 const SCENARIO_MS = 120_000
 /** A lease, and a child that was just giving one as its guard was killed, on a busy machine (ms). */
-const LEASE_AND_ROOM_MS = 3000 + 2000
+const LEASE_AND_ROOM_MS = LEASE_MS + 2000
 
 const folder = temporaryFolder('airlock')
 /** Times of this run, for a person; how fast this machine is today is no test. */

@@ -7,7 +7,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest'
-import { LEASE_MS } from '../../src/hw/decide/guard-state.js'
+import { LEASE_MS } from '../../src/hw/token/lease.js'
 import { describeNetwork } from '../support/lab/describe-network.js'
 import { LeakAirlock } from '../support/leak-airlock.js'
 import { LeakTable, percentiles } from '../support/leak-table.js'
@@ -18,7 +18,7 @@ import { temporaryFolder } from '../support/temporary-folder.js'
 
 /** Of each row in each state. */
 const FRAMES = 5
-/** What DESIGN promises of a guard that is killed or hangs: a lease of 3 s, and half a second for the last renewal. */
+/** What SECURITY.md promises of a guard that is killed: a lease of 3 s, and half a second for the last renewal (ms). */
 const LAPSE_MS = 3500
 /** The last lease was given less than a second before the contact: what ends sooner than this was not left to it (ms). */
 const NOT_THE_LEASE_MS = LEASE_MS - 1000

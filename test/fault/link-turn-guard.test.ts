@@ -6,13 +6,15 @@ import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test, vi } from 'vitest'
 import type { TestContext } from 'vitest'
+import { LEASE_MS } from '../../src/hw/token/lease.js'
 import { LinkToken } from '../../src/hw/token/link-token.js'
 import { StationTurn } from '../support/station-turn.js'
 import type { Beginning } from '../support/station-turn.js'
 
 vi.setConfig({ maxConcurrency: 32 })
 
-const FULL_LEASE_MS = 3100
+/** A lease, and what the kernel's clock ticks by (ms). */
+const FULL_LEASE_MS = LEASE_MS + 100
 const LEFT = 'the link token is left to the guard, which asked for it'
 const HELD = 'the guard holds the link token: it permits an uplink, or shuts it'
 const LEASE = 'the link token is held, but a permit of before may last 3 s'

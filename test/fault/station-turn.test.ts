@@ -22,15 +22,13 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { StationStatus } from '../../src/forward/station-status.js'
 import { openGuardServer } from '../../src/hw/protocol/guard-server.js'
 import type { GuardServer } from '../../src/hw/protocol/guard-server.js'
+import { LEASE_MS } from '../../src/hw/token/lease.js'
 import { LinkToken } from '../../src/hw/token/link-token.js'
 import { openPseudoTerminal } from '../../src/simulator/pseudo-terminal.js'
 import type { PseudoTerminal } from '../../src/simulator/pseudo-terminal.js'
 import { simulate } from '../../src/simulator/simulate.js'
 import { REPOSITORY, groundlock } from '../support/groundlock.js'
 import { RunningStation } from '../support/running-station.js'
-
-/** The shortest time from taking the token to a port that nobody has verified (ms): the lease of a permit. */
-const LEASE_MS = 3000
 
 let dir: string
 let stations: RunningStation[]

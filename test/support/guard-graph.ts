@@ -5,6 +5,7 @@
 import { decide } from '../../src/hw/decide/decide.js'
 import type { GuardInputs, GuardState } from '../../src/hw/decide/guard-state.js'
 import { LATE_MS, startState } from '../../src/hw/decide/guard-state.js'
+import { LEASE_MS } from '../../src/hw/token/lease.js'
 import { NOW_MS, calmInputs } from './guard-readings.js'
 import { GuardWorld } from './guard-world.js'
 
@@ -131,7 +132,7 @@ function worldOf(state: GuardState, left: LeftOver, rest: Rest): GuardWorld {
   world.guardHolds = left.holder === 'guard'
   world.stationHolds = left.holder === 'station' && rest !== 'no station'
   world.isPortOpen = world.stationHolds
-  world.leaseUntilMs = left.lease === 'live' ? NOW_MS + 3000 : 0
+  world.leaseUntilMs = left.lease === 'live' ? NOW_MS + LEASE_MS : 0
   world.permittedOnce = true
   world.station = rest === 'no station' ? 'down' : 'up'
   world.vehicle = rest === 'armed at first' ? 'armed' : rest === 'lost' ? 'lost' : 'disarmed'

@@ -5,10 +5,10 @@
 import { decide } from '../../src/hw/decide/decide.js'
 import type { Decision, Effect, GuardInputs, GuardState } from '../../src/hw/decide/guard-state.js'
 import { startState } from '../../src/hw/decide/guard-state.js'
+import { LEASE_MS } from '../../src/hw/token/lease.js'
 import { calmInputs } from './guard-readings.js'
 import { brokenRules } from './guard-rules.js'
 
-const LEASE_MS = 3000
 const SETTLING_MS = 500
 const NEVER_MS = Infinity
 

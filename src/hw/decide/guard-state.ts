@@ -2,6 +2,7 @@
  * Guard state: what the decision remembers between two readings, what it is told, and what it asks for.
  * Plain data; only `decide` makes a new state from an old one.
  */
+import { LEASE_MS } from '../token/lease.js'
 
 /**
  * blocked: shut, nothing under way. asking: the station is asked to give way, then the token is taken.
@@ -84,8 +85,6 @@ export interface Decision {
   effects: Effect[]
 }
 
-/** What a permit is good for without renewal (ms): DESIGN "The permit is a lease". */
-export const LEASE_MS = 3000
 /** Renewal is due after this (ms): under the guard's beat of 1 s, and three of them fit into a lease. */
 export const RENEW_MS = 800
 /** A shutting that did not shut is tried again after this (ms): link down at most once a second. */
@@ -110,7 +109,7 @@ export const OVERRIDE_SHUT_MS = 10_000
  */
 export const LATE_MS: Readonly<Record<Phase, number>> = {
   blocked: Infinity,
-  asking: 8000,
+  asking: 5000 + LEASE_MS,
   permitted: 2000,
   shutting: 5000,
   fault: Infinity,

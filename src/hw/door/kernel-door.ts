@@ -6,6 +6,7 @@ import { randomInt } from 'node:crypto'
 import { monotonicUs } from '../../base/clock.js'
 import type { Log } from '../../base/log.js'
 import { reasonOf } from '../../base/fault.js'
+import { LEASE_MS } from '../token/lease.js'
 import { BlockedRadios } from './blocked-radios.js'
 import { ChangeGatherer, changeText } from './changes.js'
 import type { Child, ChildOptions, Outcome } from './child.js'
@@ -26,7 +27,7 @@ import * as rules from './ruleset.js'
 import { Tables } from './tables.js'
 
 /** A renewal that takes longer than a lease has failed (ms). */
-const PERMIT_LIMIT_MS = rules.LEASE_S * 1000
+const PERMIT_LIMIT_MS = LEASE_MS
 
 const NOTHING: Survey = { links: [], routes: [] }
 

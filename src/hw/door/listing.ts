@@ -5,7 +5,8 @@
  * Read as text, not as JSON: nft 1.0.6 prints freed memory for a table with a single flag (the twin's `owner`), and all behind
  * it may be missing. The text is that of nft(8), in which a table ends with the only `}` at the beginning of a line.
  */
-import { CANARY_COUNTER, LEASE_S, isOurTable } from './ruleset.js'
+import { LEASE_MS } from '../token/lease.js'
+import { CANARY_COUNTER, isOurTable } from './ruleset.js'
 
 /** One table of ours as it is in the kernel. */
 export interface Table {
@@ -112,7 +113,7 @@ function takeElements(table: Table, set: string, text: string): void {
     const [, what = '', timeout, expires] = ELEMENT.exec(part.trim()) ?? []
     table[set].push(what.replaceAll('"', '').replaceAll(' . ', ' '))
     // nft leaves an element's own timeout out where it is that of the set; one without an end does not expire.
-    const isShort = timeout === undefined && expires !== undefined && durationMs(expires) <= LEASE_S * 1000
+    const isShort = timeout === undefined && expires !== undefined && durationMs(expires) <= LEASE_MS
     if (set === 'leased' && !isShort) table.hasLongLease = true
   }
 }

@@ -7,15 +7,13 @@
  *
  * Source: nft(8). Written for nftables 1.0.6 and later: there is no `destroy`, and one `flags` has one flag.
  */
+import { LEASE_MS } from '../token/lease.js'
 import type { DoorPolicy, LocalPort } from './policy.js'
 
 export const BASE = 'groundlock'
 export const TWIN = 'groundlock_twin'
 export const PATTERN = 'groundlock_pattern'
 export const PATTERN_TWIN = 'groundlock_pattern_twin'
-
-/** How long a permit lives after its commit (s): what may still leave when guard and switch are gone. */
-export const LEASE_S = 3
 
 /** Where the canary sends to: TEST-NET-1 (RFC 5737), which no network has. Only counted, then dropped as all else. */
 export const CANARY_ADDRESS = '192.0.2.2'
@@ -147,8 +145,8 @@ export function oneLine(text: string): string {
     .join(' ')
 }
 
-/** The lease set: an element lives for LEASE_S from its commit, even one that is added without a word about time. */
-const LEASE = ['flags timeout', `timeout ${LEASE_S}s`]
+/** The lease set: an element lives for a lease from its commit, even one that is added without a word about time. */
+const LEASE = ['flags timeout', `timeout ${LEASE_MS / 1000}s`]
 const leaseSet = block('set leased', ['type iface_index', ...LEASE])
 
 /**

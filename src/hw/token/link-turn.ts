@@ -16,11 +16,12 @@ import { GuardClient } from '../protocol/guard-client.js'
 import { GUARD_SOCKET } from '../protocol/messages.js'
 import type { DoorWord, LinkWord, VehicleWord } from '../protocol/messages.js'
 import { GuardNews } from './guard-news.js'
+import { LEASE_MS } from './lease.js'
 import type { LinkToken, TokenLook } from './link-token.js'
 import { permittedOnce } from './permitted-once.js'
 
-/** Longest that a permit outlives who made it: its lease of 3 s, and what the kernel's clock ticks by (ms). */
-export const FULL_LEASE_MS = 3100
+/** Longest that a permit outlives who made it: its lease, and what the kernel's clock ticks by (ms). */
+const FULL_LEASE_MS = LEASE_MS + 100
 
 /** Pause between looks at a token that somebody else holds (ms). */
 const LOOK_MS = 250
@@ -243,7 +244,7 @@ export class LinkTurn {
     if (this.#verified) return this.#openBecause('the guard has verified that all uplinks are shut')
     if (performance.now() - this.#takenMs >= FULL_LEASE_MS)
       return this.#openBecause('a full lease has passed')
-    this.#wait('the link token is held, but a permit of before may last 3 s')
+    this.#wait(`the link token is held, but a permit of before may last ${LEASE_MS / 1000} s`)
     if (performance.now() - this.#askedMs >= ASK_MS) void this.#askWhetherShut()
   }
 
