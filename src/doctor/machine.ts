@@ -16,6 +16,7 @@ import {
 import type { Stats } from 'node:fs'
 import { join, posix } from 'node:path'
 import { errnoOf } from '../base/fault.js'
+import { toolEnvironment } from '../base/tool-environment.js'
 
 export interface Entry {
   kind: 'file' | 'folder' | 'character device' | 'other'
@@ -165,7 +166,7 @@ function spaceOf(path: string): Space {
 
 function runTool(command: string, args: readonly string[], input = ''): Promise<Ran | null> {
   return new Promise((resolve) => {
-    const env = { ...process.env, PATH: TOOL_PATH, LC_ALL: 'C' }
+    const env = { ...toolEnvironment(), PATH: TOOL_PATH }
     const child = spawn(command, args, { env, detached: true, stdio: 'pipe' })
     let [stdout, stderr, isLate] = ['', '', false]
     const timer = setTimeout(() => {

@@ -70,7 +70,7 @@ it('a supervised child that no descriptor is left for is one that ended', () => 
     `useUp()
     const options = { script: 'cat', fate: 'sees us end', onLine: () => {} }
     let child
-    const why = await new Promise((resolve) => { child = tool.startChild({ ...options, onEnd: resolve }) })
+    const why = await new Promise((resolve) => { child = tool.startSupervised({ ...options, onEnd: resolve }) })
     await child.end()
     await child.close(1)
     tell([why, child.write('more')])`,
@@ -92,7 +92,7 @@ it.each([
   [
     'a supervised child',
     'gpio/supervised-child.js',
-    `tool.startChild({ script: 'cat', fate: 'sees us end', onLine: () => {}, onEnd: tell })`,
+    `tool.startSupervised({ script: 'cat', fate: 'sees us end', onLine: () => {}, onEnd: tell })`,
     expect.stringContaining('E2BIG'),
   ],
 ])('%s that the system refuses to start is one that ended', (_, file, script, expected) => {

@@ -5,15 +5,13 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess, StdioOptions } from 'node:child_process'
 import { reasonOf } from '../../base/fault.js'
+import { toolEnvironment } from '../../base/tool-environment.js'
 
 /** Longest a tool may take before it is ended (ms): on a loaded Pi nft needs a fifth of it. */
 export const TOOL_LIMIT_MS = 5000
 
 /** Most that is read of a tool (bytes): a ruleset of a container host is some hundred kB; what is longer is cut and fails. */
 const MAX_OUTPUT_BYTES = 8 * 1024 * 1024
-
-/** Tools answer in English, whatever the machine speaks: their words are read. */
-export const TOOL_ENVIRONMENT = { ...process.env, LC_ALL: 'C' }
 
 export interface Outcome {
   /** What failed, in one line; null if nothing did. */
@@ -29,7 +27,7 @@ export interface Child {
   end(): void
 }
 
-export interface ChildOptions {
+export interface ToolOptions {
   input?: string
   /** Descriptor that becomes the child's 3: Node passes none on by itself. */
   carriedFd?: number
@@ -40,16 +38,16 @@ export interface ChildOptions {
  * Starts `command`. It leads a process group of its own, so that a wrapper and what it waits for end together.
  * Guarantees: `ended` waits for the end of its pipes, so also for a grandchild that still holds them.
  */
-export function startChild(
+export function startTool(
   command: string,
   args: readonly string[],
-  { input, carriedFd, limitMs = TOOL_LIMIT_MS }: ChildOptions = {},
+  { input, carriedFd, limitMs = TOOL_LIMIT_MS }: ToolOptions = {},
 ): Child {
   const stdio: StdioOptions = [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe']
   if (carriedFd !== undefined) stdio.push(carriedFd)
   let child: ChildProcess
   try {
-    child = spawn(command, args, { stdio, detached: true, env: TOOL_ENVIRONMENT })
+    child = spawn(command, args, { stdio, detached: true, env: toolEnvironment() })
   } catch (error) {
     return neverStarted(`${command}: ${reasonOf(error)}`)
   }
@@ -97,9 +95,9 @@ function neverStarted(trouble: string): Child {
 export function runTool(
   command: string,
   args: readonly string[],
-  options: ChildOptions = {},
+  options: ToolOptions = {},
 ): Promise<Outcome> {
-  return startChild(command, args, options).ended
+  return startTool(command, args, options).ended
 }
 
 /** SIGKILL to a process group. Its leader may be gone already, or never have been. */

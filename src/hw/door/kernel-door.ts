@@ -9,7 +9,7 @@ import { reasonOf } from '../../base/fault.js'
 import { LEASE_MS } from '../token/lease.js'
 import { BlockedRadios } from './blocked-radios.js'
 import { ChangeGatherer, changeText } from './changes.js'
-import type { Child, ChildOptions, Outcome } from './child.js'
+import type { Child, Outcome, ToolOptions } from './child.js'
 import type { Door, DoorOptions } from './door.js'
 import { linkFacts } from './link-facts.js'
 import { AGAIN_MS, LinkDown } from './link-down.js'
@@ -207,7 +207,7 @@ export class KernelDoor implements Door {
   }
 
   /** Runs a child that opens; a shutting that comes ends it. Called in turn, so there is one at a time. */
-  async #open(command: string, args: string[], options: ChildOptions): Promise<Outcome> {
+  async #open(command: string, args: string[], options: ToolOptions): Promise<Outcome> {
     const child = this.#tables.start(command, args, options)
     this.#opener = child
     const outcome = await child.ended

@@ -3,7 +3,8 @@
  */
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { TOOL_ENVIRONMENT, endGroup } from './child.js'
+import { toolEnvironment } from '../../base/tool-environment.js'
+import { endGroup } from './child.js'
 
 /** How long after its end it is started again (ms): at once for a person, seldom enough for a tool that is missing. */
 const RESTART_MS = 500
@@ -80,7 +81,7 @@ function started(command: string, args: readonly string[]): ChildProcess | undef
     return spawn(command, args, {
       stdio: ['ignore', 'pipe', 'ignore'],
       detached: true,
-      env: TOOL_ENVIRONMENT,
+      env: toolEnvironment(),
     })
   } catch {
     return undefined

@@ -5,7 +5,8 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { reasonOf } from '../../base/fault.js'
-import { TOOL_ENVIRONMENT, endGroup } from './child.js'
+import { toolEnvironment } from '../../base/tool-environment.js'
+import { endGroup } from './child.js'
 
 /** Longest that one line may take (ms): a loaded machine may need a second; then this one is replaced. */
 const LINE_LIMIT_MS = 5000
@@ -48,7 +49,7 @@ export class Resident {
       this.#child = spawn('nft', ['-i'], {
         stdio: ['pipe', 'pipe', 'pipe'],
         detached: true,
-        env: TOOL_ENVIRONMENT,
+        env: toolEnvironment(),
       })
     } catch (error) {
       process.nextTick(() => gone(`nft: ${reasonOf(error)}`)) // for want of memory

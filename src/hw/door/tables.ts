@@ -4,8 +4,8 @@
  */
 import type { Log } from '../../base/log.js'
 import { toldOnce } from '../../base/told-once.js'
-import { startChild } from './child.js'
-import type { Child, ChildOptions, Outcome } from './child.js'
+import { startTool } from './child.js'
+import type { Child, Outcome, ToolOptions } from './child.js'
 import { parseListing } from './listing.js'
 import type { DoorPolicy } from './policy.js'
 import { learnStructures } from './reading.js'
@@ -217,13 +217,13 @@ export class Tables {
   }
 
   /** Starts a tool whose changes are ours. */
-  start(command: string, args: string[], options: ChildOptions = {}): Child {
-    const child = startChild(command, args, options)
+  start(command: string, args: string[], options: ToolOptions = {}): Child {
+    const child = startTool(command, args, options)
     this.#own(child.pid)
     return child
   }
 
-  run(command: string, args: string[], options: ChildOptions = {}): Promise<Outcome> {
+  run(command: string, args: string[], options: ToolOptions = {}): Promise<Outcome> {
     return this.start(command, args, options).ended
   }
 

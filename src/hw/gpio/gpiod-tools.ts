@@ -6,6 +6,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { Fault, errnoOf, reasonOf } from '../../base/fault.js'
+import { toolEnvironment } from '../../base/tool-environment.js'
 import type { GpioChip } from './chip.js'
 
 export interface GpiodTools {
@@ -19,11 +20,6 @@ export interface GpiodTools {
 export interface GpioLines {
   chip: GpioChip
   offsets: readonly number[]
-}
-
-/** The commands are plain words, and their messages are searched for some: one language. */
-export function toolEnvironment(): NodeJS.ProcessEnv {
-  return { ...process.env, LC_ALL: 'C' }
 }
 
 /** A tool that only lists has ended long before, even from a card that stalls (ms). */

@@ -9,7 +9,7 @@ import type { SwitchConfiguration } from '../../base/configuration.js'
 import { Fault } from '../../base/fault.js'
 import { pickChip } from './chip.js'
 import { findGpiod, holdCommand, setCommand } from './gpiod-tools.js'
-import { startChild } from './supervised-child.js'
+import { startSupervised } from './supervised-child.js'
 import { findSysfs } from './sysfs-lines.js'
 
 export type Level = 0 | 1
@@ -60,7 +60,7 @@ async function openHeldOutput(label: string, offset: number, options: OutputOpti
   const tools = await findGpiod()
   const chip = pickChip(tools.chips, label, [offset])
   let isBusy = false
-  const child = startChild({
+  const child = startSupervised({
     script: holder(holdCommand(tools, chip, offset), setCommand(tools, chip, offset), options.isConfirmed),
     fate: 'sees us end',
     onLine(line) {

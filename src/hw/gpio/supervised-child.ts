@@ -9,7 +9,7 @@ import type { ChildProcess } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { reasonOf } from '../../base/fault.js'
-import { toolEnvironment } from './gpiod-tools.js'
+import { toolEnvironment } from '../../base/tool-environment.js'
 
 export interface SupervisedChild {
   /** Writes a line; false: it is gone. */
@@ -20,7 +20,7 @@ export interface SupervisedChild {
   close(withinMs: number): Promise<void>
 }
 
-export interface ChildOptions {
+export interface SupervisedOptions {
   /** Of `/bin/sh`. */
   script: string
   /** `ends with us`: killed when this process dies. `sees us end`: it lives on and finds its input closed. */
@@ -53,7 +53,13 @@ function setprivWorks(): boolean {
 }
 
 /** A child that cannot be started is one that ended: `onEnd` tells of it, never before this returns. */
-export function startChild({ script, fate, onLine, onEnd, onComplaint }: ChildOptions): SupervisedChild {
+export function startSupervised({
+  script,
+  fate,
+  onLine,
+  onEnd,
+  onComplaint,
+}: SupervisedOptions): SupervisedChild {
   const shell = ['/bin/sh', '-c', script]
   const words = fate === 'ends with us' && setprivWorks() ? [...PDEATHSIG, ...shell] : shell
   const { child, why: refusal } = started(words)

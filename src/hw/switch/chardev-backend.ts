@@ -23,7 +23,7 @@ import {
   type GpioLines,
   type GpiodTools,
 } from '../gpio/gpiod-tools.js'
-import { startChild, type SupervisedChild } from '../gpio/supervised-child.js'
+import { startSupervised, type SupervisedChild } from '../gpio/supervised-child.js'
 import {
   MOVING_RE_READ_MS,
   RETRY_MS,
@@ -130,7 +130,7 @@ class ChardevBackend implements Backend {
   #start(index: number): void {
     const line = { chip: this.#chip, offsets: this.#offsets.slice(index, index + 1) }
     const words = (command: string[]) => command.map(quoted).join(' ')
-    const child = startChild({
+    const child = startSupervised({
       script: `${words(getCommand(this.#tools, line))} && exec ${words(monitorCommand(this.#tools, line))}`,
       fate: 'ends with us',
       onLine: (text) => {
