@@ -64,10 +64,6 @@ export class LineMonitor {
     this.#child = this.#start()
   }
 
-  get pid(): number | undefined {
-    return this.#child?.pid
-  }
-
   close(): void {
     this.#isClosed = true
     clearTimeout(this.#timer)

@@ -22,12 +22,16 @@ export function policyOf({ locals, sshPort }: Configuration['uplink']): DoorPoli
 /** Widest network that may be local (bits): a /5 from a DHCP server would make 8.8.8.8 a neighbour. */
 const WIDEST_BITS = 16
 
-/** Why a network may not be local, or null: it must be private and /16 or narrower, whatever a configuration says. */
+/** A single address is one end of a cable, and nft lists it without its length: read back it would differ (bits). */
+const SINGLE_BITS = 32
+
+/** Why a network may not be local, or null: it must be private and of /16 to /31, whatever a configuration says. */
 export function subnetTrouble(text: string): string | null {
   const subnet = parseSubnet(text)
   if (subnet === null || networkOf(subnet) !== subnet.first)
     return `${text} is no IPv4 network such as 192.168.7.0/24`
   if (subnet.bits < WIDEST_BITS) return `${text} is wider than /${WIDEST_BITS}`
+  if (subnet.bits === SINGLE_BITS) return `${text} is a single address`
   if (!isPrivate(subnet)) return `${text} is not a private network`
   return null
 }

@@ -131,11 +131,11 @@ function baseTrouble(
   return null
 }
 
-/** The contents of a `locals` set as nft lists them: an ifindex by its name, a network of one address without its length. */
+/** The contents of a `locals` set as nft lists them: an ifindex by its name. */
 function localElements(family: string, verified: readonly VerifiedLocal[], links: readonly Link[]): string[] {
   const elements = verified.map(({ ifindex, subnet }) => {
     const name = links.find((link) => link.ifindex === ifindex)?.name ?? String(ifindex)
-    return family === 'bridge' ? name : `${name} ${subnet.replace(/\/32$/, '')}`
+    return family === 'bridge' ? name : `${name} ${subnet}`
   })
   return elements.sort()
 }
