@@ -383,6 +383,7 @@ class RunningGuard implements Guard {
         link: isThere ? server.link : null,
         vehicle: isThere ? server.vehicle : null,
       },
+      nonsense: server.nonsense,
       token: this.#tokenLook,
       reading: parts.watch.reading ?? null,
       witness: {

@@ -65,6 +65,8 @@ export const guardStatusSchema = v.object({
   phase: v.string(),
   switch: switchPart,
   station: stationPart,
+  /** What came over the guard's socket and was no use, since the start: lines that are no message, and messages unasked for. */
+  nonsense: v.optional(v.object({ lines: v.number(), unasked: v.number() }), { lines: 0, unasked: 0 }),
   token: v.picklist(['free', 'mine', 'other', 'doubt']),
   /** What was read back from the kernel; null before the first time. */
   reading: v.nullable(readingPart),

@@ -73,6 +73,7 @@ const stationStatusSchema = v.object({
   backlogBytes: v.number(),
   /** none: there is no link token, so nothing keeps the uplinks shut. */
   guard: v.optional(v.string(), 'none'),
+  guardNonsense: v.optional(v.number(), 0),
   /** Why the links may not be opened now. */
   waitingFor: v.optional(v.nullable(v.string()), null),
   links: v.array(linkPart),

@@ -49,6 +49,8 @@ export interface StationStatus {
   backlogBytes: number
   /** none: there is no link token, so nothing keeps the uplinks shut. absent: there is one, and no guard answers. */
   guard: 'absent' | 'present' | 'none'
+  /** Lines of who serves the guard's socket that were no message, since the start (count). */
+  guardNonsense: number
   /** As the guard told last; null where it is not there. */
   door: { state: 'blocked' | 'permitted' | 'fault'; reason: string } | null
   /** Who holds the link token, as of the last look; none: there is none. */

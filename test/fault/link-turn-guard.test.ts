@@ -19,6 +19,8 @@ const LEFT = 'the link token is left to the guard, which asked for it'
 const HELD = 'the guard holds the link token: it permits an uplink, or shuts it'
 const LEASE = 'the link token is held, but a permit of before may last 3 s'
 const ANEW = 'the link token is taken anew'
+/** Of the status while no guard says anything and the links are open. */
+const QUIET = { guardNonsense: 0, door: null, waitingFor: null }
 
 function station({ onTestFinished }: TestContext, beginning?: Beginning): StationTurn {
   const made = new StationTurn(beginning)
@@ -50,7 +52,7 @@ describe
       expect(one.turn.status.waitingFor).toBe('the station starts')
       await one.turn.start()
       expect(one.did).toEqual(['open'])
-      expect(one.turn.status).toEqual({ guard: 'none', door: null, token: 'none', waitingFor: null })
+      expect(one.turn.status).toEqual({ ...QUIET, guard: 'none', token: 'none' })
       expect(one.log).toEqual([
         `warn: there is no link token (${one.path}): nothing here keeps the uplinks shut`,
       ])
@@ -151,7 +153,7 @@ describe
       const startedMs = performance.now()
       await one.turn.start()
       expect(one.did).toEqual(['open'])
-      expect(one.turn.status).toEqual({ guard: 'absent', door: null, token: 'mine', waitingFor: null })
+      expect(one.turn.status).toEqual({ ...QUIET, guard: 'absent', token: 'mine' })
       expect([await seen(one), one.changes > 0]).toEqual(['other', true])
       expect(one.log).toEqual([
         'the link token is held, and nothing was permitted in this boot: the links open',

@@ -16,6 +16,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -33,7 +34,7 @@ import { RunningStation } from '../support/running-station.js'
 let dir: string
 let stations: RunningStation[]
 let holders: ChildProcess[]
-let guards: GuardServer[]
+let guards: { close(): unknown }[]
 let radio: PseudoTerminal | undefined
 
 beforeEach(() => {
@@ -212,6 +213,17 @@ describe.skipIf(process.getuid?.() !== 0)(
         /giving way[^]*the guard has verified that all uplinks are shut: the links open/,
       )
       expect(await new LinkToken(join(dir, 'token')).look()).toBe('other')
+    })
+
+    test('what a guard says that is no message is counted, and shown by status --json', async () => {
+      install()
+      const server = createServer((socket) => void socket.resume().write('hello\n{"v":9}\n'))
+      server.listen(join(dir, 'guard', 'guard.sock'))
+      guards.push(server)
+      const station = start()
+      await station.untilStatus(({ guardNonsense }) => guardNonsense === 2)
+      const { stdout } = groundlock(['status', '--json', '--config', station.configuration])
+      expect(JSON.parse(stdout)).toMatchObject({ station: { status: { guardNonsense: 2 } } })
     })
 
     test('SIGTERM while it waits ends it', async () => {

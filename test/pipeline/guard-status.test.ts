@@ -3,6 +3,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, watch, writeFileSync } from 'node:fs'
+import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { Finding } from '../../src/doctor/check.js'
@@ -40,14 +41,15 @@ async function startGuard(): Promise<ChildProcess> {
   const ended = once(guard, 'exit').then(([code]) => {
     throw new Error(`the guard ended with ${code}`)
   })
-  await Promise.race([blockedWritten(), ended])
+  await Promise.race([written('"phase": "blocked"'), ended])
   return guard
 }
 
-async function blockedWritten(): Promise<void> {
+/** Resolves when the guard has said so of itself. */
+async function written(text: string): Promise<void> {
   const watcher = watch(runDir)
   const file = join(runDir, 'guard.json')
-  const isThere = () => existsSync(file) && readFileSync(file, 'utf8').includes('"phase": "blocked"')
+  const isThere = () => existsSync(file) && readFileSync(file, 'utf8').includes(text)
   await new Promise<void>((resolve) => {
     watcher.on('change', () => isThere() && resolve())
     if (isThere()) resolve()
@@ -84,6 +86,15 @@ describe.runIf(isPossible)('a guard that runs (needs root, unshare and nft)', ()
       'pass up0 (virtual): link down, covered',
       'pass up1 (virtual): link down, covered',
     ])
+
+    const stranger = createConnection(join(runDir, 'guard.sock')).resume()
+    stranger.write('hello\n{"v":1,"op":"is shut","n":1}\n')
+    await written('"unasked": 1')
+    stranger.destroy()
+    const forPrograms = groundlock(['status', '--json', '--config', configuration]).stdout
+    expect(JSON.parse(forPrograms)).toMatchObject({
+      guard: { status: { nonsense: { lines: 1, unasked: 1 } } },
+    })
 
     const ended = once(child, 'exit')
     child.kill('SIGKILL')

@@ -26,6 +26,7 @@ export function madeGuardStatus(parts: Partial<GuardStatus> = {}): GuardStatus {
       sinceMs: Math.round(nowUs / 1000) - 252_000,
     },
     station: { state: 'present', link: 'open', vehicle: 'armed' },
+    nonsense: { lines: 0, unasked: 0 },
     token: 'other',
     reading: {
       kernel: 'shut',
@@ -63,6 +64,7 @@ export function madeStationStatus(parts: Partial<StationStatus> = {}): StationSt
     },
     backlogBytes: 0,
     guard: 'present',
+    guardNonsense: 0,
     door: { state: 'blocked', reason: 'the switch is SHUT' },
     token: 'mine',
     waitingFor: null,

@@ -58,6 +58,8 @@ export interface LinkTurnOptions {
 export interface TurnStatus {
   /** none: there is no link token, so nothing guards here. */
   guard: 'absent' | 'present' | 'none'
+  /** Lines of who serves the guard's socket that were no message (count). */
+  guardNonsense: number
   /** As the guard told last; null where it is not there. */
   door: { state: DoorWord; reason: string } | null
   token: TokenLook | 'none'
@@ -120,6 +122,7 @@ export class LinkTurn {
   get status(): TurnStatus {
     return {
       guard: this.#client?.guard ?? 'none',
+      guardNonsense: this.#client?.nonsense ?? 0,
       door: this.#client?.door ?? null,
       token: this.#looked,
       waitingFor: this.#waitingFor,
