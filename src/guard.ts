@@ -40,7 +40,7 @@ import { openWitness } from './hw/witness/witness.js'
 
 /** How often the loop looks without a cause (ms): SHUT must not wait for an edge that got lost. */
 const STEP_MS = 250
-/** How often the kernel and the witness are read (ms). DESIGN: "Layers, each read back every second" */
+/** How often the kernel and the witness are read (ms): each second, as SECURITY.md promises of *shut*. */
 const READ_MS = 1000
 /** How often the canary flies (ms): it tests the way through the rules, which the read-back has seen as well. */
 const CANARY_MS = 5000

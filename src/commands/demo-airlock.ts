@@ -25,7 +25,7 @@ const AT_MOST_MS = 20_000
 /** How often status and counter are looked at (ms). */
 const LOOK_MS = 20
 
-/** After a SIGKILL of the guard (DESIGN: the lease, and the commit that was on its way) (s). */
+/** After a SIGKILL of the guard (SECURITY.md, *guard dead*): the lease, and the commit that was on its way (s). */
 const SHUT_WITHIN_S = 3.5
 
 /** Every kind that a program of this machine could send; each is tried ROUNDS times. */

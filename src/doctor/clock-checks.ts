@@ -13,9 +13,8 @@ export const CLOCK_GROUP: Group = {
 /** This program was not there before: a clock that says so is wrong. */
 const FIRST_YEAR = 2025
 
-/** The line of /proc/driver/rtc or the system's own: whole seconds are enough. */
+/** The boot's time as the kernel has it now (proc(5), btime of /proc/stat): a made-up machine has one of its own. */
 function lookAtTime({ machine }: Context): Answer[] {
-  // The boot time is of the kernel, so a made-up machine has one of its own.
   const bootS = Number(/^btime (\d+)$/m.exec(machine.text('/proc/stat') ?? '')?.[1] ?? NaN)
   if (Number.isNaN(bootS)) return [notApplicable('it cannot be read')]
   const year = new Date(bootS * 1000).getUTCFullYear()

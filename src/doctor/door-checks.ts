@@ -88,7 +88,7 @@ function lookAtWitness({ guard }: Context): Answer[] {
   return [pass(canary === null ? 'still; the canary was not yet sent' : 'still; the canary was dropped')]
 }
 
-/** The tables by `family name`; null where they cannot be listed. */
+/** The tables by `family name`, or why they cannot be listed. */
 async function tablesOf({ machine }: Context): Promise<string[] | Answer> {
   if (!machine.isRoot) return notApplicable('who is not root may not list rules', AS_ROOT)
   const ran = await machine.run('nft', ['list', 'tables'])

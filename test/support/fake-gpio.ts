@@ -19,7 +19,7 @@ export interface FakeGpio {
   contacts(permit: 'closed' | 'open', shut: 'closed' | 'open'): void
   /** What `gpioset` drove last. */
   driven(line: number): string | null
-  /** Whether no process holds the line: takes it for a moment. */
+  /** Command lines with which a tool was started, in their order. */
   calls(tool: string): string[]
   /** `hang.gpioget`, `deaf`, `deaf.17`. */
   flag(name: string, isOn: boolean): void

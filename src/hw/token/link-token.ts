@@ -1,5 +1,5 @@
 /**
- * Link token: the kernel's lock by which the serial port and the uplink are never open both (DESIGN: "Never both").
+ * Link token: the kernel's lock by which the serial port and the uplink are never open both (SECURITY.md, "Never both").
  * The station holds it from before it opens a port until after it closed it, the guard while it permits.
  *
  *     open read-only ─▶ flock -xn 3 (a child, this descriptor is its 3) ─▶ is the path's file still this one? ─▶ mine
