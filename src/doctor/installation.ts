@@ -17,7 +17,7 @@ export function isInstalled(machine: Machine): boolean {
   return UNITS.some(({ name }) => readUnit(machine, name) !== null)
 }
 
-/** How a guard begins to run here. */
-export function startGuard(machine: Machine): string {
+/** What a person types to have a guard run here. */
+export function startGuardCommand(machine: Machine): string {
   return isInstalled(machine) ? 'sudo systemctl start groundlock-guard' : INSTALL
 }

@@ -2,7 +2,7 @@
 import type { LocalInterface } from '../base/configuration.js'
 import type { GuardStatus } from '../base/guard-status.js'
 import { AS_ROOT, fail, notApplicable, pass, warn, type Answer, type Context, type Group } from './check.js'
-import { startGuard } from './installation.js'
+import { startGuardCommand } from './installation.js'
 import type { Machine } from './machine.js'
 
 export const UPLINK_GROUP: Group = {
@@ -70,11 +70,11 @@ function uplinkAnswer(context: Context, name: string, covers: Set<number> | null
   const found = parts.join(', ')
   if (isCovered === null) return notApplicable(found, machine.isRoot ? null : AS_ROOT)
   if (!isCovered)
-    return fail(found, `Raw frames can leave over it. Is the guard running? ${startGuard(machine)}`)
+    return fail(found, `Raw frames can leave over it. Is the guard running? ${startGuardCommand(machine)}`)
   if (seen !== undefined) return pass(found)
   return guard.state === 'live'
     ? warn(found, 'The guard has not read it back: journalctl -u groundlock-guard')
-    : warn(found, `No guard that runs looks after it: ${startGuard(machine)}`)
+    : warn(found, `No guard that runs looks after it: ${startGuardCommand(machine)}`)
 }
 
 function kindOf(machine: Machine, name: string): string {
