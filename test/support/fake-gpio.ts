@@ -19,6 +19,8 @@ export interface FakeGpio {
   contacts(permit: 'closed' | 'open', shut: 'closed' | 'open'): void
   /** What `gpioset` drove last. */
   driven(line: number): string | null
+  /** How often it was driven high since `fromMs` of the machine's clock, in groups between which it was not for `pauseMs`. */
+  flashes(line: number, fromMs: number, pauseMs: number): number[]
   /** Command lines with which a tool was started, in their order. */
   calls(tool: string): string[]
   /** `hang.gpioget`, `deaf`, `deaf.17`. */
@@ -49,6 +51,20 @@ export function fakeGpio(folder: string, major: 1 | 2): FakeGpio {
       existsSync(join(folder, `out.${line}`))
         ? readFileSync(join(folder, `out.${line}`), 'utf8').trim() || null
         : null,
+    flashes(line, fromMs, pauseMs) {
+      const path = join(folder, `history.${line}`)
+      const history = existsSync(path) ? readFileSync(path, 'utf8') : ''
+      const groups: number[] = []
+      let lastMs = -Infinity
+      for (const [, us] of history.matchAll(/^(\d+) 1$/gm)) {
+        const atMs = Number(us) / 1000
+        if (atMs < fromMs) continue
+        const isNew = atMs - lastMs > pauseMs
+        groups.push(isNew ? 1 : groups.pop()! + 1)
+        lastMs = atMs
+      }
+      return groups
+    },
     calls: (tool) =>
       readFileSync(join(folder, 'calls'), 'utf8')
         .split('\n')

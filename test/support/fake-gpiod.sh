@@ -6,6 +6,7 @@
 #     chips        what gpiodetect prints            hang.TOOL   that tool hangs
 #     level.17     0, 1, or z: nothing connected     deaf        gpiomon misses every edge; deaf.17: of that line
 #     out.22       what gpioset drove last           calls       every command line
+#     history.22   all that it drove, and when (µs)
 dir=${0%/*}/..
 tool=${0##*/}
 echo "$tool $*" >>"$dir/calls"
@@ -97,7 +98,11 @@ case $tool in
     done
     ;;
   gpioset)
-    for each in "$@"; do echo "${each#*=}" >"$dir/new.$$" && mv "$dir/new.$$" "$dir/out.${each%=*}"; done
+    for each in "$@"; do
+      echo "${EPOCHREALTIME//[!0-9]/} ${each#*=}" >>"$dir/history.${each%=*}"
+      # A child of it holds no line: when this is killed, the next one finds the line free.
+      echo "${each#*=}" >"$dir/new.$$" && mv "$dir/new.$$" "$dir/out.${each%=*}" {lock}>&-
+    done
     case "$FAKE_MAJOR $mode$toggle" in
       "1 exit" | "2 0") exit 0 ;;
       "1 signal" | "2 ") exec sleep 1000 ;;
