@@ -1,5 +1,8 @@
 /** Nobody is locked out: from every state that any readings can lead to, a person with the switch gets back to work. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, it } from 'vitest'
+import { REPOSITORY } from '../support/groundlock.js'
 import { LEFT_OVERS, reachableStates, wayOut } from '../support/guard-graph.js'
 import type { Rest } from '../support/guard-graph.js'
 
@@ -16,6 +19,11 @@ it('the graph has states of every phase, and overrides', () => {
   )
   expect(kinds.filter((phase) => count(phase) === 0)).toEqual([])
   expect(states.some(({ override, phase }) => override && phase === 'permitted')).toBe(true)
+})
+
+it('they are as many as docs/proofs.md says', () => {
+  const page = readFileSync(join(REPOSITORY, 'docs', 'proofs.md'), 'utf8')
+  expect(/From each of (\d+) states/.exec(page)?.[1]).toBe(String(states.length))
 })
 
 it.each<Rest>(['on the ground', 'armed at first', 'lost', 'no station'])(
