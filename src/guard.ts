@@ -7,7 +7,7 @@
  * another one. So the switch is heard whatever else hangs.
  */
 import { join } from 'node:path'
-import { bootId, monotonicUs } from './base/clock.js'
+import { bootId, monotonicMs, monotonicUs } from './base/clock.js'
 import type { Configuration } from './base/configuration.js'
 import { troubleText } from './base/fault.js'
 import type { Log } from './base/log.js'
@@ -94,7 +94,7 @@ class RunningGuard implements Guard {
   #parts: Parts | undefined
   readonly #timers: NodeJS.Timeout[] = []
   #decision: Decision | undefined
-  #state = startState(nowMs())
+  #state = startState(monotonicMs())
   #doorSinceUs = monotonicUs()
   readonly #statusFile: StatusFile
   readonly #events: { atUs: number; text: string }[] = []
@@ -202,7 +202,7 @@ class RunningGuard implements Guard {
     const parts = this.#parts
     if (parts === undefined) return
     // A guard that decides by what it has not read lately should be ended, as one that hangs.
-    if (nowMs() - parts.watch.readAtMs < READING_LIMIT_MS) this.#notice.progress()
+    if (monotonicMs() - parts.watch.readAtMs < READING_LIMIT_MS) this.#notice.progress()
     const before = this.#decision
     const decision = decide(this.#state, this.#inputs(parts))
     this.#state = decision.state
@@ -223,7 +223,7 @@ class RunningGuard implements Guard {
   }
 
   #inputs({ switch: contacts, server, watch }: Parts): GuardInputs {
-    const now = nowMs()
+    const now = monotonicMs()
     const { position, reason, isAtShut, shutSeen } = contacts.read(now)
     const grew = watch.growths.map(({ name, packets }) => `${name}: ${packets} packets`).join(', ')
     return {
@@ -325,7 +325,7 @@ class RunningGuard implements Guard {
     if (this.#tokenAtMs === Infinity) return
     this.#tokenAtMs = Infinity
     const isTaken = await this.#token.take()
-    this.#tokenAtMs = isTaken ? nowMs() : -Infinity
+    this.#tokenAtMs = isTaken ? monotonicMs() : -Infinity
     if (isTaken) await this.#parts?.watch.readAnew()
     await this.#lookAtToken()
   }
@@ -377,7 +377,7 @@ class RunningGuard implements Guard {
       sinceUs: this.#doorSinceUs,
       row: decision.row,
       phase: decision.state.phase,
-      switch: { backend: parts.switch.backend, ...parts.switch.read(nowMs()) },
+      switch: { backend: parts.switch.backend, ...parts.switch.read(monotonicMs()) },
       station: {
         state: isThere ? (this.#answer ?? 'present') : 'absent',
         link: isThere ? server.link : null,
@@ -394,8 +394,4 @@ class RunningGuard implements Guard {
       events: this.#events,
     }
   }
-}
-
-function nowMs(): number {
-  return monotonicUs() / 1000
 }

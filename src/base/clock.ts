@@ -9,6 +9,11 @@ export function monotonicUs(): number {
   return Number(process.hrtime.bigint() / 1000n)
 }
 
+/** The same in ms, with its fractions. */
+export function monotonicMs(): number {
+  return monotonicUs() / 1000
+}
+
 /** The kernel's id of this boot (UUID without dashes, 32 hex digits). Source: random(4). */
 export function bootId(): string {
   return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim().replaceAll('-', '')

@@ -1,5 +1,5 @@
 /** Watched switch: an open switch whose readings a test can wait for, by event. */
-import { monotonicUs } from '../../src/base/clock.js'
+import { monotonicMs } from '../../src/base/clock.js'
 import type { SwitchConfiguration } from '../../src/base/configuration.js'
 import type { SwitchReading } from '../../src/hw/switch/reading.js'
 import { openSwitch, type Switch } from '../../src/hw/switch/switch.js'
@@ -27,7 +27,7 @@ export async function watchedSwitch(
     for (const each of waiting) each()
   }
   const device = await openSwitch(configuration, { log, onChange, isInstalledUnit })
-  const now = () => device.read(monotonicUs() / 1000)
+  const now = () => device.read(monotonicMs())
   readings.push(now())
   return {
     device,

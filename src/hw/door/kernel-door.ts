@@ -3,7 +3,7 @@
  * that carries the token, one at a time, and is ended when shutting comes.
  */
 import { randomInt } from 'node:crypto'
-import { monotonicUs } from '../../base/clock.js'
+import { monotonicMs } from '../../base/clock.js'
 import type { Log } from '../../base/log.js'
 import { reasonOf } from '../../base/fault.js'
 import { LEASE_MS } from '../token/lease.js'
@@ -280,7 +280,7 @@ export class KernelDoor implements Door {
   }
 
   async #look(): Promise<[Seen, Comparison]> {
-    const atMs = monotonicUs() / 1000
+    const atMs = monotonicMs()
     const [listed] = await Promise.all([this.#tables.run('nft', ['list', 'ruleset']), this.#surveyNow()])
     const listing = listed.trouble === null ? parseListing(listed.stdout) : null
     const seen: Seen = {

@@ -2,7 +2,7 @@
  * Switch: the physical switch as the guard sees it. A backend gives samples, the position filter makes a position of them.
  * Time alone changes a reading too (a reading grows old), so the switch wakes by itself when the next such change is due.
  */
-import { monotonicUs } from '../../base/clock.js'
+import { monotonicMs } from '../../base/clock.js'
 import type { SwitchConfiguration } from '../../base/configuration.js'
 import { Fault } from '../../base/fault.js'
 import type { Log } from '../../base/log.js'
@@ -17,7 +17,7 @@ import { openSysfs } from './sysfs-backend.js'
 export interface Switch {
   /** What the contacts are read with, and where; for status and doctor. */
   readonly backend: string
-  /** The reading at a time of the receive clock (`monotonicUs() / 1000`). */
+  /** The reading at a time of the receive clock (`monotonicMs()`). */
   read(nowMs: number): SwitchReading
   /** Lets go of lines, files and processes. No `onChange` comes after it was called. */
   stop(): Promise<void>
@@ -47,7 +47,7 @@ export async function openSwitch(
   configuration: SwitchConfiguration,
   options: SwitchOptions,
 ): Promise<Switch> {
-  let filter = startFilter(configuration.wiring, nowMs())
+  let filter = startFilter(configuration.wiring, monotonicMs())
   let timer: NodeJS.Timeout | undefined
   let isTelling = false
 
@@ -63,14 +63,14 @@ export async function openSwitch(
     const dueMs = nextChangeMs(filter)
     if (dueMs === null) return
     timer = setTimeout(
-      () => note({ kind: 'time' }, nowMs()),
-      Math.max(0, dueMs - nowMs()) + TIMER_ROUNDING_MS,
+      () => note({ kind: 'time' }, monotonicMs()),
+      Math.max(0, dueMs - monotonicMs()) + TIMER_ROUNDING_MS,
     )
     timer.unref()
   }
   const listener: Listener = {
-    sample: (contacts) => note({ kind: 'sample', contacts }, nowMs()),
-    trouble: (reason) => note({ kind: 'trouble', reason }, nowMs()),
+    sample: (contacts) => note({ kind: 'sample', contacts }, monotonicMs()),
+    trouble: (reason) => note({ kind: 'trouble', reason }, monotonicMs()),
   }
   const backend = await openBackend(configuration, { ...options, listener })
   isTelling = true
@@ -103,10 +103,6 @@ async function openBackend(configuration: SwitchConfiguration, options: OpenOpti
     if (!(error instanceof Fault && options.isInstalledUnit)) throw error
     return openLate(open, error, options)
   }
-}
-
-function nowMs(): number {
-  return monotonicUs() / 1000
 }
 
 function isNews(a: SwitchReading, b: SwitchReading): boolean {
