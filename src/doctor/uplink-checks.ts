@@ -97,9 +97,13 @@ function localAnswer(context: Context, local: LocalInterface): Answer {
   const { name, subnet } = local
   if (!context.machine.isThere(`${NET}/${name}`)) return notApplicable(`${name} is not plugged in`)
   const mismatch = mismatchOf(context, local)
-  // Only the guard tells the rules of a local interface.
+  // Only the guard tells the rules of a local interface, and it looks at addresses, all routes and what lies on it as well.
   if (mismatch === null)
-    return pass(`${name} is what is configured${readingOf(context) === null ? '' : `, ${subnet} only`}`)
+    return pass(
+      readingOf(context) === null
+        ? `${name} has the card and no default route, as configured; the guard, which looks at more, has not seen it`
+        : `${name} is what is configured, ${subnet} only`,
+    )
   return fail(
     `${name} is not as configured, so an uplink: ${mismatch}`,
     'Mend the entry in [uplink] local, or what is plugged in; groundlock config explain uplink.local',

@@ -163,7 +163,11 @@ describe('the door as doctor sees it', () => {
     const right = wrong.replace('00:02', '00:01')
     const accepts = 'echo 1 > /proc/sys/net/ipv6/conf/up0/accept_ra'
     expect(foundBy('local', inNamespace(`${right}; ${accepts}; ${doctor}`))).toMatchObject([
-      { verdict: 'pass', found: 'up0 is what is configured' },
+      {
+        verdict: 'pass',
+        found:
+          'up0 has the card and no default route, as configured; the guard, which looks at more, has not seen it',
+      },
     ])
   })
 })

@@ -369,9 +369,13 @@ describe('a local interface that is not as configured is looked at as an uplink'
   it('and before the guard has looked, router advertisements mean nothing: it switches them off itself', async () => {
     const accepts = (made: MadeMachine) => made.write('/proc/sys/net/ipv6/conf/eth1/accept_ra', '1\n')
     const before = (made: MadeMachine) => (accepts(made), void (made.isGuardLive = false))
-    expect(await interfaces(before)).toEqual(['pass local: eth1 is what is configured'])
+    expect(await interfaces(before)).toEqual([
+      'pass local: eth1 has the card and no default route, as configured; the guard, which looks at more, has not seen it',
+    ])
     const first = (made: MadeMachine) => (accepts(made), void (made.guard.reading = null))
-    expect(await interfaces(first)).toEqual(['pass local: eth1 is what is configured'])
+    expect(await interfaces(first)).toEqual([
+      'pass local: eth1 has the card and no default route, as configured; the guard, which looks at more, has not seen it',
+    ])
     expect(await interfaces()).toEqual(['pass local: eth1 is what is configured, 192.168.7.0/24 only'])
   })
 })
