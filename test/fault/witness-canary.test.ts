@@ -63,6 +63,14 @@ describeNetwork('the canary', () => {
     await Promise.all([again.stop(), another.stop()])
   })
 
+  test('with every port of this machine taken by somebody: broken, with the reason; whole again when one is free', async () => {
+    const hog = await Resident.start(lab.station, 'port-hog.py')
+    expect(await sing()).toEqual({ result: 'broken', words: [expect.stringContaining('EADDRINUSE')] })
+    expect(await sing()).toEqual({ result: 'broken', words: [] })
+    await hog.stop()
+    expect(await sing()).toEqual({ result: 'dropped', words: [] })
+  })
+
   test('does not see a rule for one uplink: that is for the witness and the read-back', async () => {
     await lab.addUplink()
     await nft('insert rule inet groundlock output oifname "up0" accept')

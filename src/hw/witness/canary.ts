@@ -92,11 +92,15 @@ function sentByNear(): number {
   return count
 }
 
-/** The rules answer with EPERM, which is what is wanted. */
+/** The rules answer with EPERM, which is what is wanted. Errors: no port or descriptor is left for it; any user can take all. */
 async function sendDatagram(): Promise<void> {
   const socket = createSocket('udp4')
   try {
-    await new Promise<void>((resolve) => socket.send('canary', PORT, CANARY_ADDRESS, () => resolve()))
+    await new Promise<void>((resolve, reject) => {
+      // What fails before the sending, `send` tells nobody but the socket.
+      socket.on('error', reject)
+      socket.send('canary', PORT, CANARY_ADDRESS, () => resolve())
+    })
   } finally {
     socket.close()
   }
