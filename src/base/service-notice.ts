@@ -53,19 +53,18 @@ export class ServiceNotice {
   #tell(notice: string): void {
     if ((this.#env['NOTIFY_SOCKET'] ?? '') === '') return
     this.#waiting++
-    this.#told = this.#told.then(() => this.#run(notice)).then(() => void this.#waiting--)
+    this.#told = this.#told.then(() => this.#run(notice)).finally(() => this.#waiting--)
   }
 
+  /** Never rejects. What systemd does not hear it acts on: a watchdog that is not fed ends the service. */
   async #run(notice: string): Promise<void> {
     const { spawn } = await import('node:child_process')
-    const child = spawn(this.#program, [notice], {
-      stdio: 'ignore',
-      env: this.#env,
-      timeout: this.#noticeAtMostMs,
-      killSignal: 'SIGKILL',
-    })
-    // What systemd does not hear it acts on: a watchdog that is not fed ends the service.
-    await new Promise<void>((resolve) => child.once('error', () => resolve()).once('exit', () => resolve()))
+    await new Promise<void>((resolve) => {
+      const options = { env: this.#env, timeout: this.#noticeAtMostMs, killSignal: 'SIGKILL' } as const
+      spawn(this.#program, [notice], { stdio: 'ignore', ...options })
+        .on('error', () => resolve())
+        .once('exit', () => resolve())
+    }).catch(() => undefined) // Node throws what the system refuses for want of memory
   }
 }
 

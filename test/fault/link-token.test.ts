@@ -202,6 +202,8 @@ describe.skipIf(process.getuid?.() !== 0)("the link token (needs root: its file 
     ['is not there', () => join(dir, 'none'), /ENOENT/],
     ['fails', () => program('failing', 'exit 71'), /ended with 71/],
     ['is killed', () => program('killed', 'kill -9 $$'), /ended with SIGKILL/],
+    // Node throws that, as it does want of memory.
+    ['the system refuses to start', () => join(dir, 'x'.repeat(5000)), /ENAMETOOLONG/],
   ])('a flock that %s is a fault, and no token', async (_, make, found) => {
     const token = new LinkToken(path, { flock: make() })
     expect(await token.take()).toBe(false)

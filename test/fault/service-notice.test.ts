@@ -33,6 +33,25 @@ describe.skipIf(reason !== '')(`systemd is told${reason === '' ? '' : ` (skipped
     expect(await systemd.next()).toBe('READY=1')
   })
 
+  test('what the system refuses to start is not told, and the next notice is', async () => {
+    const { path, next } = await listen('refused')
+    // The first time longer than the kernel takes a variable (128 KiB): Node throws that, as it does want of memory.
+    const refusals = ['x'.repeat(200_000)]
+    const env = {
+      NOTIFY_SOCKET: path,
+      WATCHDOG_USEC: '1000000',
+      get REFUSED() {
+        return refusals.pop()
+      },
+    }
+    const notice = new ServiceNotice({ env })
+    notice.ready()
+    const timer = setInterval(() => notice.progress(), 5)
+    expect(await next()).toBe('WATCHDOG=1')
+    clearInterval(timer)
+    expect(refusals).toEqual([])
+  })
+
   test('the station: ready when its links are open, then progress', async () => {
     const systemd = await listen('station')
     const radio = await openPseudoTerminal({ link: join(dir, 'radio') })

@@ -7,9 +7,10 @@
  * The lock belongs to the open file, not to a process: it is free when the last copy of the descriptor is closed, so whoever
  * is given one as a child keeps it locked, and a process that is killed frees it as soon as none of its children has one.
  */
+import type { ChildProcess } from 'node:child_process'
 import { closeSync, constants, fstatSync, openSync } from 'node:fs'
 import type { BigIntStats } from 'node:fs'
-import { Fault } from '../../base/fault.js'
+import { Fault, reasonOf } from '../../base/fault.js'
 import { fileFault, flockFault, openFault, replacedFault } from './token-fault.js'
 import { isLocked, isSameFile, lookAtFile } from './token-file.js'
 
@@ -153,7 +154,12 @@ function openToken(path: string): number {
 async function runFlock(flock: string, fd: number, path: string, atMostMs: number): Promise<boolean> {
   // Only here: it takes the station's start 2 ms, and without a token's file it is not needed.
   const { spawn } = await import('node:child_process')
-  const child = spawn(flock, ['-xn', '3'], { stdio: ['ignore', 'ignore', 'ignore', fd] })
+  let child: ChildProcess
+  try {
+    child = spawn(flock, ['-xn', '3'], { stdio: ['ignore', 'ignore', 'ignore', fd] })
+  } catch (cause) {
+    throw flockFault(path, flock, reasonOf(cause), cause) // for want of memory
+  }
   const ended = new Promise<number | string>((resolve, reject) => {
     child.once('error', (cause) => reject(flockFault(path, flock, cause.message, cause)))
     child.once('exit', (code, signal) => resolve(code ?? signal ?? 'no code'))
