@@ -25,13 +25,17 @@ async function open(configuration = SWITCH): Promise<WatchedSwitch> {
   return opened
 }
 
-/** Until a line's level was read once more, and its monitor begins. */
-async function nextMonitorOf(line: number): Promise<void> {
-  const monitors = () => gpio.calls('gpiomon').filter((call) => call.endsWith(` ${line}`)).length
-  const before = monitors()
+/** How many monitors of a line have begun. */
+function monitorsOf(line: number): number {
+  return gpio.calls('gpiomon').filter((call) => call.endsWith(` ${line}`)).length
+}
+
+/** Until a line's level was read so many times more, and its last monitor begins. */
+async function nextMonitorOf(line: number, times = 1): Promise<void> {
+  const wanted = monitorsOf(line) + times
   const watcher = watch(join(gpio.folder, 'calls'))
   await new Promise<void>((resolve) => {
-    watcher.on('change', () => monitors() > before && resolve())
+    watcher.on('change', () => monitorsOf(line) >= wanted && resolve())
   })
   watcher.close()
 }
@@ -103,6 +107,17 @@ describe.each([1, 2] as const)('libgpiod %d', (major) => {
     expect(clean).toBe(1)
   })
 
+  it('edges of one line while the other one’s child is replaced, however long that takes, are no trouble', async () => {
+    gpio.flag('linger.17', true)
+    const watched = await open()
+    for (let edge = 0; monitorsOf(17) < 6; edge++) {
+      const shut = edge % 2 === 0 ? 'open' : 'closed'
+      gpio.contacts('open', shut)
+      await watched.until(({ contacts }) => contacts.shut === shut)
+    }
+    expect(watched.readings.filter(({ reason }) => reason.includes('gpio'))).toEqual([])
+  })
+
   it('a cut wire is a fault in antivalent wiring and SHUT in single wiring', async () => {
     gpio.contacts('closed', 'open')
     const watched = await open()
@@ -135,6 +150,27 @@ describe.each([1, 2] as const)('libgpiod %d', (major) => {
     gpio.contacts('open', 'closed')
     expect(await watched.until(isAt('shut'))).toMatchObject({ position: 'shut' })
   })
+
+  it.each([
+    ['single', 17],
+    ['antivalent', 17],
+    ['antivalent', 27],
+  ] as const)(
+    '%s: a line %d that has levels and no edges is one doubt, until it has',
+    async (wiring, line) => {
+      gpio.flag(`mute.${line}`, true)
+      const watched = await open({ ...SWITCH, wiring })
+      const doubt = await watched.until(isAt('doubt'))
+      expect(doubt.reason).toContain('No such device')
+      const before = watched.readings.length
+      // Each is a try of its own: the level is read, and the monitor fails.
+      await nextMonitorOf(line, 4)
+      expect(watched.readings.slice(before)).toEqual([])
+      expect(watched.now().position).toBe('doubt')
+      gpio.flag(`mute.${line}`, false)
+      await watched.until(isAt('shut'))
+    },
+  )
 
   it('a chip that is gone is doubt; one that is back under another number is found by its label', async () => {
     gpio.contacts('closed', 'open')

@@ -23,7 +23,7 @@ export interface FakeGpio {
   flashes(line: number, fromMs: number, pauseMs: number): number[]
   /** Command lines with which a tool was started, in their order. */
   calls(tool: string): string[]
-  /** `hang.gpioget`, `deaf`, `deaf.17`. */
+  /** `hang.gpioget`, `deaf`, `deaf.17`, `mute.17`, `linger.17`. */
   flag(name: string, isOn: boolean): void
   chips(text: string): void
 }

@@ -7,6 +7,8 @@
 #     level.17     0, 1, or z: nothing connected     deaf        gpiomon misses every edge; deaf.17: of that line
 #     out.22       what gpioset drove last           calls       every command line
 #     history.22   all that it drove, and when (µs)
+#     mute.17      that line has no interrupt,       linger.17   a killed gpiomon of that line is gone 300 ms later
+#                  and gpiomon fails on it
 dir=${0%/*}/..
 tool=${0##*/}
 echo "$tool $*" >>"$dir/calls"
@@ -83,6 +85,14 @@ case $tool in
     ;;
   gpiomon)
     [ "$format" = '%o %e' ] || fail "the fake knows one format"
+    for each in "$@"; do
+      [ -e "$dir/mute.$each" ] || continue
+      [ "$FAKE_MAJOR" = 1 ] && fail "error waiting for events: No such device"
+      fail "unable to request lines: No such device"
+    done
+    # Somebody who keeps its pipe open and not its line.
+    outlive="while kill -0 $$ 2>/dev/null; do sleep 0.01; done; sleep 0.3"
+    for each in "$@"; do [ -e "$dir/linger.$each" ] && setsid sh -c "$outlive" {lock}>&- & done
     declare -A last
     for each in "$@"; do read -r "last[$each]" <"$dir/level.$each"; done
     exec {quiet}<> <(:)

@@ -11,6 +11,8 @@
  * the levels follow within 100 ms, before that is called a doubt. In single wiring an edge in that moment (the start of a program)
  * is seen at the next level. Polling alone would need ten processes a second to see SHUT within 100 ms. The
  * backend needs not be told that the door is permitted: it is so in PERMIT only.
+ * After a trouble nothing is told until every monitor has stood for a second: a line whose level can be read, and whose
+ * edges cannot, is one doubt and not a new one at each try.
  */
 import type { SwitchConfiguration } from '../../base/configuration.js'
 import { Fault } from '../../base/fault.js'
@@ -37,6 +39,9 @@ import type { Circuit, Contacts } from './reading.js'
 
 /** A child that has not told its level by then hangs (ms): known before its line's last level, 500 ms older, is no reading any more. */
 const LEVELS_TIMEOUT_MS = 4000
+
+/** A monitor that has lived for so long stands (ms): one that cannot ends in a few, on a card that stalls in some hundred. */
+const STANDS_MS = 1000
 
 /** Contacts that agree for longer (ms) are no movement: a cut wire is no reason to start twenty processes a second. */
 const LONGEST_MOVE_MS = 1000
@@ -74,14 +79,16 @@ class ChardevBackend implements Backend {
   /** By line: permit, and where there are two, shut. */
   #children: (SupervisedChild | undefined)[] = []
   #circuits: (Circuit | undefined)[] = []
-  /** The line whose child has not told its level yet. */
-  #reading: number | undefined
+  /** The line whose turn it is: another child takes the place of its own, and has not told its level yet. */
+  #turn: number | undefined
   /** The line whose turn is next. */
   #next = 0
   #timer: NodeJS.Timeout | undefined
   #dueMs = Infinity
   /** Since when the contacts agree; null while they do not. */
   #agreeSinceMs: number | null = null
+  /** Before that nothing is told (ms): after a trouble the monitors have yet to stand. Infinity: not all levels are known. */
+  #standsFromMs = 0
   /** The replacement of a child under way. */
   #change: Promise<void> = Promise.resolve()
   #isStopped = false
@@ -114,43 +121,52 @@ class ChardevBackend implements Backend {
     this.#isStopped = true
     clearTimeout(this.#timer)
     await this.#change
-    await this.#endAll()
+    await endAll(this.#children)
   }
 
   /** Another child in place of the one whose turn it is. */
   #takeTurn(): void {
     const index = this.#next
     this.#next = (index + 1) % this.#offsets.length
+    this.#turn = index
     this.#change = this.#change.then(async () => {
       await this.#children[index]?.end()
-      if (!this.#isStopped) this.#start(index)
+      // A trouble of the other line has ended the turn meanwhile.
+      if (!this.#isStopped && this.#turn === index) this.#start(index)
     })
   }
 
   #start(index: number): void {
     const line = { chip: this.#chip, offsets: this.#offsets.slice(index, index + 1) }
     const words = (command: string[]) => command.map(quoted).join(' ')
+    let isLevelTold = false
     const child = startSupervised({
       script: `${words(getCommand(this.#tools, line))} && exec ${words(monitorCommand(this.#tools, line))}`,
       fate: 'ends with us',
       onLine: (text) => {
-        if (this.#children[index] === child) this.#take(index, text)
+        if (this.#children[index] !== child) return
+        if (isLevelTold) return this.#takeEdge(index, text)
+        isLevelTold = true
+        this.#takeLevel(index, text)
       },
-      onEnd: (why) => this.#fail(why),
+      onEnd: (why) => {
+        if (this.#children[index] === child) this.#fail(why)
+      },
     })
     this.#children[index] = child
-    this.#reading = index
     this.#after(LEVELS_TIMEOUT_MS, () => this.#fail(`gpioget has told no level for ${LEVELS_TIMEOUT_MS} ms`))
   }
 
-  /** What a child says: its level first, then edges. */
-  #take(index: number, text: string): void {
-    if (this.#reading !== index) return this.#takeEdge(index, text)
+  /** What a child says first; all that follows are edges. */
+  #takeLevel(index: number, text: string): void {
     if (text !== '0' && text !== '1') return this.#fail(`gpioget says ${brief(text)}`)
-    this.#reading = undefined
+    this.#turn = undefined
     const isNews = this.#circuits[index] !== circuitOf(text)
     this.#circuits[index] = circuitOf(text)
-    if (!this.#circuits.includes(undefined) && this.#circuits.length === this.#offsets.length) this.#sample()
+    if (!this.#circuits.includes(undefined) && this.#circuits.length === this.#offsets.length) {
+      if (this.#standsFromMs === Infinity) this.#standsFromMs = performance.now() + STANDS_MS
+      this.#sample()
+    }
     // Where the monitors have missed something the other line may be another as well.
     this.#nextTurnIn(isNews ? 0 : this.#pauseMs())
   }
@@ -166,16 +182,21 @@ class ChardevBackend implements Backend {
     }
     this.#circuits[index] = circuit
     this.#sample()
-    if (this.#reading === undefined)
+    if (this.#turn === undefined)
       this.#nextTurnIn(Math.min(this.#pauseMs(), Math.max(0, this.#dueMs - performance.now())))
   }
 
   #sample(): void {
+    if (this.#isOnTrial()) return
     const contacts = this.#contacts()
     const agree = positionOf(contacts, this.#configuration.wiring) === 'between'
     this.#agreeSinceMs = agree ? (this.#agreeSinceMs ?? performance.now()) : null
     this.#options.listener.sample(contacts)
     this.#onFirst()
+  }
+
+  #isOnTrial(): boolean {
+    return performance.now() < this.#standsFromMs
   }
 
   #contacts(): Contacts {
@@ -184,6 +205,8 @@ class ChardevBackend implements Backend {
   }
 
   #pauseMs(): number {
+    // Who is replaced meanwhile has shown nothing.
+    if (this.#isOnTrial()) return this.#standsFromMs - performance.now()
     const isShut = positionOf(this.#contacts(), this.#configuration.wiring) === 'shut'
     const isMoving = this.#agreeSinceMs !== null && performance.now() - this.#agreeSinceMs < LONGEST_MOVE_MS
     const pauseMs = isMoving ? MOVING_RE_READ_MS : isShut ? SHUT_RE_READ_MS : RE_READ_MS
@@ -196,18 +219,15 @@ class ChardevBackend implements Backend {
 
   #fail(why: string): void {
     if (this.#isStopped) return
-    this.#change = this.#change.then(() => this.#endAll())
+    const children = this.#children
+    this.#change = this.#change.then(() => endAll(children))
+    this.#children = []
     this.#circuits = []
-    this.#reading = undefined
+    this.#standsFromMs = Infinity
+    this.#turn = undefined
     this.#options.listener.trouble(why)
     this.#onFirst()
     this.#after(RETRY_MS, () => void this.#retry())
-  }
-
-  async #endAll(): Promise<void> {
-    const children = this.#children
-    this.#children = []
-    await Promise.all(children.map(async (child) => child?.end()))
   }
 
   /** The chip may have another number by now, or be gone. */
@@ -228,6 +248,10 @@ class ChardevBackend implements Backend {
     this.#dueMs = performance.now() + pauseMs
     if (!this.#isStopped) this.#timer = setTimeout(act, pauseMs)
   }
+}
+
+async function endAll(children: readonly (SupervisedChild | undefined)[]): Promise<void> {
+  await Promise.all(children.map(async (child) => child?.end()))
 }
 
 function brief(line: string): string {
