@@ -3,6 +3,7 @@
  * changes anything, and none of it throws: what cannot be looked at is null, and a check says so.
  */
 import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import {
   lstatSync,
   openSync,
@@ -15,7 +16,7 @@ import {
 } from 'node:fs'
 import type { Stats } from 'node:fs'
 import { join, posix } from 'node:path'
-import { errnoOf } from '../base/fault.js'
+import { errnoOf, reasonOf } from '../base/fault.js'
 import { toolEnvironment } from '../base/tool-environment.js'
 
 export interface Entry {
@@ -55,7 +56,10 @@ export interface Machine {
   /** Something has this name, be it a link that leads nowhere. */
   isThere(path: string): boolean
   space(path: string): Space | null
-  /** Runs a tool that only tells. null: it is not installed. One that hangs is ended, and has exit code 124. */
+  /**
+   * Runs a tool that only tells. null: it is not installed. One that hangs is ended, and has exit code 124; one that the system
+   * refuses to start has 126.
+   */
   run(command: string, args: readonly string[], input?: string): Promise<Ran | null>
 }
 
@@ -65,6 +69,8 @@ const MAX_TEXT_BYTES = 1_048_576
 const TOOL_LIMIT_MS = 5000
 /** As timeout(1) has it. */
 const TIMED_OUT = 124
+/** As env(1) has it. */
+const CANNOT_START = 126
 const MAX_OUTPUT_BYTES = 4_194_304
 /** As the kernel has it (path_resolution(7)). */
 const MAX_LINKS_FOLLOWED = 40
@@ -167,28 +173,35 @@ function spaceOf(path: string): Space {
 function runTool(command: string, args: readonly string[], input = ''): Promise<Ran | null> {
   return new Promise((resolve) => {
     const env = { ...toolEnvironment(), PATH: TOOL_PATH }
-    const child = spawn(command, args, { env, detached: true, stdio: 'pipe' })
+    const refused = (error: unknown): Ran => ({ code: CANNOT_START, stdout: '', stderr: reasonOf(error) })
+    let child: ChildProcess
+    try {
+      child = spawn(command, args, { env, detached: true, stdio: 'pipe' })
+    } catch (error) {
+      return resolve(refused(error)) // for want of memory
+    }
     let [stdout, stderr, isLate] = ['', '', false]
     const timer = setTimeout(() => {
       isLate = true
       endGroup(child.pid)
     }, TOOL_LIMIT_MS)
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    // Without a descriptor that is free there are no pipes: `error` follows.
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       if (stdout.length < MAX_OUTPUT_BYTES) stdout += text
     })
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       if (stderr.length < MAX_OUTPUT_BYTES) stderr += text
     })
-    child.on('error', () => {
+    child.on('error', (error) => {
       clearTimeout(timer)
-      resolve(null)
+      resolve(errnoOf(error) === 'ENOENT' ? null : refused(error))
     })
     child.on('close', (code) => {
       clearTimeout(timer)
       resolve({ code: isLate ? TIMED_OUT : (code ?? 1), stdout, stderr })
     })
-    child.stdin.on('error', () => {})
-    child.stdin.end(input)
+    child.stdin?.on('error', () => {})
+    child.stdin?.end(input)
   })
 }
 

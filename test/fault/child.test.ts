@@ -11,7 +11,7 @@ const DESCRIPTORS = 64
 function withoutDescriptors(file: string, script: string, before = ''): unknown {
   const whole = `
     ${before}
-    const tool = await import(${JSON.stringify(join(REPOSITORY, 'dist/hw', file))})
+    const tool = await import(${JSON.stringify(join(REPOSITORY, 'dist', file))})
     const { closeSync, openSync, writeSync } = await import('node:fs')
     const held = []
     const useUp = () => { try { for (;;) held.push(openSync('/dev/null')) } catch {} }
@@ -28,7 +28,7 @@ function withoutDescriptors(file: string, script: string, before = ''): unknown 
 
 it('a tool that no descriptor is left for is a failure with its reason', () => {
   const told = withoutDescriptors(
-    'door/child.js',
+    'hw/door/child.js',
     `useUp(); tell(await tool.runTool('true', [], { input: '' }))`,
   )
   expect(told).toEqual({ trouble: expect.stringMatching(/^true: .*EMFILE/), stdout: '' })
@@ -36,7 +36,7 @@ it('a tool that no descriptor is left for is a failure with its reason', () => {
 
 it('a resident nft that no descriptor is left for is one that ended', () => {
   const told = withoutDescriptors(
-    'door/resident.js',
+    'hw/door/resident.js',
     `useUp()
     const resident = await new Promise((resolve) => { const it = new tool.Resident(() => resolve(it)) })
     await resident.end()
@@ -47,7 +47,7 @@ it('a resident nft that no descriptor is left for is one that ended', () => {
 
 it('a monitor that no descriptor is left for is started when there is one', () => {
   const told = withoutDescriptors(
-    'door/line-monitor.js',
+    'hw/door/line-monitor.js',
     `useUp()
     const lines = []
     let gaps = 0
@@ -66,7 +66,7 @@ it('a monitor that no descriptor is left for is started when there is one', () =
 
 it('a supervised child that no descriptor is left for is one that ended', () => {
   const told = withoutDescriptors(
-    'gpio/supervised-child.js',
+    'hw/gpio/supervised-child.js',
     `useUp()
     const options = { script: 'cat', fate: 'sees us end', onLine: () => {} }
     let child
@@ -78,21 +78,37 @@ it('a supervised child that no descriptor is left for is one that ended', () => 
   expect(told).toEqual([expect.stringContaining('EMFILE'), false])
 })
 
+it('a tool of doctor that no descriptor is left for is one that cannot be started', () => {
+  const told = withoutDescriptors(
+    'doctor/machine.js',
+    `const { run } = tool.openMachine()
+    useUp()
+    tell(await run('true', []))`,
+  )
+  expect(told).toEqual({ code: 126, stdout: '', stderr: expect.stringContaining('EMFILE') })
+})
+
 /** Longer than the kernel takes an argument (128 KiB): Node throws that, as it does want of memory. */
 const REFUSED = `process.env['REFUSED'] = 'x'.repeat(200_000)`
 
 it.each([
-  ['a resident nft', 'door/resident.js', `new tool.Resident((resident) => tell(resident.isAlive))`, false],
+  ['a resident nft', 'hw/door/resident.js', `new tool.Resident((resident) => tell(resident.isAlive))`, false],
   [
     'a monitor',
-    'door/line-monitor.js',
+    'hw/door/line-monitor.js',
     `const monitor = new tool.LineMonitor('true', [], () => {}, () => { monitor.close(); tell('again') })`,
     'again',
   ],
   [
     'a supervised child',
-    'gpio/supervised-child.js',
+    'hw/gpio/supervised-child.js',
     `tool.startSupervised({ script: 'cat', fate: 'sees us end', onLine: () => {}, onEnd: tell })`,
+    expect.stringContaining('E2BIG'),
+  ],
+  [
+    'a tool of doctor',
+    'doctor/machine.js',
+    `tell((await tool.openMachine().run('true', [])).stderr)`,
     expect.stringContaining('E2BIG'),
   ],
 ])('%s that the system refuses to start is one that ended', (_, file, script, expected) => {
