@@ -34,11 +34,11 @@ describe.skipIf(reason !== '')(`systemd is told${reason === '' ? '' : ` (skipped
   })
 
   test('what the system refuses to start is not told, and the next notice is', async () => {
-    const { path, next } = await listen('refused')
+    const systemd = await listen('refused')
     // The first time longer than the kernel takes a variable (128 KiB): Node throws that, as it does want of memory.
     const refusals = ['x'.repeat(200_000)]
     const env = {
-      NOTIFY_SOCKET: path,
+      NOTIFY_SOCKET: systemd.path,
       WATCHDOG_USEC: '1000000',
       get REFUSED() {
         return refusals.pop()
@@ -47,7 +47,7 @@ describe.skipIf(reason !== '')(`systemd is told${reason === '' ? '' : ` (skipped
     const notice = new ServiceNotice({ env })
     notice.ready()
     const timer = setInterval(() => notice.progress(), 5)
-    expect(await next()).toBe('WATCHDOG=1')
+    expect(await systemd.next()).toBe('WATCHDOG=1')
     clearInterval(timer)
     expect(refusals).toEqual([])
   })
