@@ -222,14 +222,11 @@ export class KernelDoor implements Door {
     this.#isRefreshWanted = false
     const before = devices(this.#sorted)
     await this.#surveyNow()
-    for (const uplink of this.#sorted.uplinks) {
-      if (!this.#tables.isCovered(uplink)) await this.#tables.cover(uplink)
-    }
+    await this.#tables.cover(this.#sorted.uplinks.filter((uplink) => !this.#tables.isCovered(uplink)))
     const there = new Set(this.#sorted.uplinks.map(({ ifindex }) => ifindex))
-    for (const index of this.#tables.covered.filter((each) => !there.has(each))) {
-      await this.#tables.uncover(rules.coverName(index))
-      this.#tables.forget(index)
-    }
+    const gone = this.#tables.covered.filter((each) => !there.has(each))
+    await this.#tables.uncover(gone.map(rules.coverName))
+    for (const index of gone) this.#tables.forget(index)
     await this.#tables.loadLocals(this.#sorted.verified)
     if (this.#isShut) {
       await this.#tables.ensureTwin(this.#sorted.verified)
@@ -274,7 +271,7 @@ export class KernelDoor implements Door {
     if (wrong.base.length > 0 || wrong.leases.length > 0) await this.#tables.loadBase()
     if (wrong.twin.length > 0) await this.#tables.ensureTwin(this.#sorted.verified, true)
     for (const index of wrong.covers) this.#tables.forget(index)
-    for (const table of wrong.stale) await this.#tables.uncover(table)
+    await this.#tables.uncover(wrong.stale)
     if (wrong.leases.length > 0) await this.#tables.flush()
     await this.#refresh()
   }
@@ -335,9 +332,8 @@ export class KernelDoor implements Door {
       const tables = [...this.#touched]
       this.#touched.clear()
       if (tables.some((table) => !table.startsWith('netdev '))) await this.#tables.loadBase()
-      for (const uplink of this.#sorted.uplinks) {
-        if (tables.includes(`netdev ${rules.coverName(uplink.ifindex)}`)) await this.#tables.cover(uplink)
-      }
+      const isTouched = ({ ifindex }: rules.Uplink) => tables.includes(`netdev ${rules.coverName(ifindex)}`)
+      await this.#tables.cover(this.#sorted.uplinks.filter(isTouched))
     }
     this.#isReloading = false
   }

@@ -109,7 +109,7 @@ export function flushText(): string {
   return FAMILIES.map((family) => `flush set ${family} ${BASE} leased\n`).join('') + NO_OPENING
 }
 
-/** The leases of the covers, each a transaction of its own: the one whose uplink has just gone fails alone. */
+/** One cover's leases. Fails, with all that is in one transaction with it, where the uplink has just gone. */
 export function flushCoverText(ifindex: number): string {
   return `flush set netdev ${coverName(ifindex)} leased\n`
 }

@@ -6,6 +6,7 @@ import type { Log } from '../../base/log.js'
 import { toldOnce } from '../../base/told-once.js'
 import { startTool } from './child.js'
 import type { Child, Outcome, ToolOptions } from './child.js'
+import { Late } from './late.js'
 import { parseListing } from './listing.js'
 import type { DoorPolicy } from './policy.js'
 import { learnStructures } from './reading.js'
@@ -32,6 +33,9 @@ const RESIDENT_LATER_MS = 1000
 /** So many lines (count), and another resident takes its place: nft keeps up to two thirds of a kB of each. */
 const RESIDENT_MOST_LINES = 2000
 
+/** So many covers (count) are made or removed in one transaction: nft takes some 1.5 MB for each, beside what it reads. */
+const MOST_COVERS = 16
+
 export class Tables {
   readonly #policy: DoorPolicy
   readonly #log: Log
@@ -43,6 +47,9 @@ export class Tables {
   readonly #tellTwin: (trouble: string) => void
   readonly #tellLocals: (trouble: string) => void
   readonly #tellBase: readonly (readonly [rules.Family, (trouble: string) => void])[]
+  /** The base's never wait behind the covers'. */
+  readonly #lateBase: Late
+  readonly #lateCovers: Late
   #resident: Resident
   #wasShort = false
   #againTimer: NodeJS.Timeout | undefined
@@ -61,33 +68,55 @@ export class Tables {
     this.#tellTwin = toldOf('the twin of the base')
     this.#tellLocals = toldOf('the local interfaces')
     this.#tellBase = rules.FAMILIES.map((family) => [family, toldOf(`the ${family} base`)])
+    const spawned = async (text: string) => (await this.run('nft', ['-f', '-'], { input: text })).trouble
+    this.#lateBase = new Late(spawned)
+    this.#lateCovers = new Late(spawned)
     this.#resident = this.#newResident()
   }
 
-  /** Takes all leases away: those of the base first, then each cover's by itself. In the pipe when this returns. */
+  /** Takes all leases away: those of the base first, then those of the covers. In the pipe when this returns. */
   async flush(): Promise<void> {
-    const base = this.#shutting(rules.flushText())
-    const covers = [...this.#covered.keys()].map((index) => this.#shutting(rules.flushCoverText(index)))
+    const base = this.#shutting(rules.flushText(), this.#lateBase)
+    // Later there is nothing left to take away.
+    const lapsedMs = performance.now() + rules.LEASE_S * 1000
+    const covers = this.#coversDone(this.covered, rules.flushCoverText, lapsedMs)
     // One set that is missing keeps the others full: then all are made again, which are empty.
     if ((await base) !== null) await this.loadBase()
-    await Promise.all(covers)
+    await covers
   }
 
   /**
-   * A shutting text, through the resident; through a child of its own as well where that is gone or late. All such texts may
-   * be done twice, and whoever is first has shut.
+   * The covers' texts in one transaction, for nft reads all tables for each; where that fails, in halves, down to the one that
+   * fails alone. One after the other: resolves with those that were not done. After `untilMs` nothing is halved.
    */
-  async #shutting(text: string): Promise<string | null> {
+  async #coversDone<T>(
+    covers: readonly T[],
+    textOf: (cover: T) => string,
+    untilMs = Infinity,
+  ): Promise<readonly T[]> {
+    if (covers.length === 0) return []
+    if ((await this.#shutting(covers.map(textOf).join(''), this.#lateCovers)) === null) return []
+    if (covers.length === 1 || performance.now() > untilMs) return covers
+    const middle = Math.ceil(covers.length / 2)
+    const first = await this.#coversDone(covers.slice(0, middle), textOf, untilMs)
+    return [...first, ...(await this.#coversDone(covers.slice(middle), textOf, untilMs))]
+  }
+
+  /**
+   * A shutting text, through the resident; through a spawned nft as well where that is gone or late. All such texts may be done
+   * twice, and whoever is first has shut.
+   */
+  async #shutting(text: string, late: Late): Promise<string | null> {
     const resident = this.#resident
     const answer = resident.send(rules.oneLine(text))
     let timer: NodeJS.Timeout | undefined
-    const late = new Promise<'late'>((resolve) => {
+    const isLate = new Promise<'late'>((resolve) => {
       timer = setTimeout(() => resolve('late'), RESIDENT_LATE_MS)
     })
-    const first = await Promise.race([answer, late])
+    const first = await Promise.race([answer, isLate])
     clearTimeout(timer)
     if (first === null || (first !== 'late' && resident.isAlive)) return first
-    const spawned = this.run('nft', ['-f', '-'], { input: text }).then(({ trouble }) => trouble)
+    const spawned = late.do(text, answer)
     if (first !== 'late') return spawned
     const second = await Promise.race([answer, spawned])
     return second === null ? null : (await answer) === null ? null : spawned
@@ -97,9 +126,10 @@ export class Tables {
   async loadBase(): Promise<void> {
     this.#baseLocals = ''
     const policy = this.#policy
-    const isWhole = (await this.#shutting(rules.rulesetText(policy))) === null
+    const isWhole = (await this.#shutting(rules.rulesetText(policy), this.#lateBase)) === null
     for (const [family, tell] of this.#tellBase) {
-      tell(isWhole ? '' : ((await this.#shutting(rules.baseText(family, policy, []))) ?? ''))
+      const text = rules.baseText(family, policy, [])
+      tell(isWhole ? '' : ((await this.#shutting(text, this.#lateBase)) ?? ''))
     }
   }
 
@@ -117,12 +147,14 @@ export class Tables {
     this.#tellTwin(trouble === null || resident.isAlive ? (trouble ?? '') : 'nft: there is no resident')
   }
 
-  /** One uplink's egress drop, without a lease. */
-  async cover(uplink: rules.Uplink): Promise<void> {
-    if (!rules.isPlainName(uplink.name)) return
-    const trouble = await this.#shutting(rules.coverText(uplink))
-    if (trouble === null) this.#covered.set(uplink.ifindex, uplink.name)
-    else this.#covered.delete(uplink.ifindex) // gone again, most likely; the read-back says so if not
+  /** The uplinks' egress drops, without a lease. */
+  async cover(uplinks: readonly rules.Uplink[]): Promise<void> {
+    const plain = uplinks.filter(({ name }) => rules.isPlainName(name))
+    for (const some of pieces(plain)) {
+      const bare = await this.#coversDone(some, rules.coverText)
+      for (const { ifindex, name } of some) this.#covered.set(ifindex, name)
+      for (const { ifindex } of bare) this.#covered.delete(ifindex) // gone again, most likely; the read-back says so if not
+    }
   }
 
   /** Fills the base with the verified local interfaces, unless it has them. */
@@ -172,8 +204,12 @@ export class Tables {
     return this.#covered.delete(ifindex)
   }
 
-  async uncover(table: string): Promise<void> {
-    await this.run('nft', [rules.uncoverText(table)])
+  /** Never through the resident: read late, it would bare a device that has the index by then. */
+  async uncover(tables: readonly string[]): Promise<void> {
+    for (const some of pieces(tables)) {
+      const { trouble } = await this.run('nft', ['-f', '-'], { input: some.map(rules.uncoverText).join('') })
+      if (trouble !== null && some.length > 1) for (const table of some) await this.uncover([table])
+    }
   }
 
   /** How this nft lists our structures; null where it cannot load them. */
@@ -240,4 +276,9 @@ export class Tables {
     const [oldest] = this.#ownPids
     if (this.#ownPids.size > MAX_OWN_PIDS) this.#ownPids.delete(oldest!)
   }
+}
+
+function pieces<T>(all: readonly T[]): T[][] {
+  const count = Math.ceil(all.length / MOST_COVERS)
+  return Array.from({ length: count }, (_, at) => all.slice(at * MOST_COVERS, (at + 1) * MOST_COVERS))
 }
