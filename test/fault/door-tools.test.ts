@@ -45,6 +45,28 @@ describeNetwork(
       await expect.poll(async () => (await door.shut()).layers.twin, { timeout: 10_000 }).toBe(true)
     })
 
+    it('how nft lists the ruleset is learnt later where it could not be at the start', async () => {
+      const folder = temporaryFolder('door')
+      // The first is the resident.
+      const refused = `if [ "$1" = -i ]; then
+        echo >>${folder}/starts
+        [ $(wc -l <${folder}/starts) = 1 ] || [ -e ${folder}/memory ] || { echo 'no memory' >&2; exit 1; }
+      fi`
+      const { inside, door } = await doorIn(otherTool(refused))
+      for (let count = 0; count < 2; count++) {
+        expect((await door.read()).problems).toContain(
+          'this nft or kernel cannot load the ruleset: sudo groundlock doctor',
+        )
+      }
+      expect(door.messages.filter(({ event }) => event === 'log').map(({ text }) => text)).toEqual([
+        'error the ruleset cannot be learnt: nft: no memory',
+      ])
+      inside.run(`touch ${folder}/memory`)
+      expect(await door.read()).toMatchObject({ kernel: 'shut', problems: [] })
+      await door.permit()
+      expect(await door.shut()).toMatchObject({ kernel: 'shut', problems: [] })
+    })
+
     it('without a working nft each trouble is told once, however often it is tried', async () => {
       const folder = temporaryFolder('door')
       const { inside, door } = await doorIn(otherTool(`[ -e ${folder}/gone ] && { echo gone; exit 1; }`))

@@ -73,7 +73,6 @@ export class KernelDoor implements Door {
     // somebody may have swept them away while no guard lived.
     await this.#tables.loadBase()
     await this.#refresh()
-    this.#structures = await this.#tables.learn()
     this.#monitors = [
       new LineMonitor(
         'nft',
@@ -278,7 +277,8 @@ export class KernelDoor implements Door {
 
   async #look(): Promise<[Seen, Comparison]> {
     const atMs = monotonicMs()
-    const [listed] = await Promise.all([this.#tables.run('nft', ['list', 'ruleset']), this.#surveyNow()])
+    const list = this.#tables.run('nft', ['list', 'ruleset'])
+    const [listed] = await Promise.all([list, this.#surveyNow(), this.#learnOnce()])
     const listing = listed.trouble === null ? parseListing(listed.stdout) : null
     const seen: Seen = {
       atMs,
@@ -295,6 +295,11 @@ export class KernelDoor implements Door {
     if (listing === null) comparison.problems = [listed.trouble ?? 'nft: its listing cannot be read']
     if (this.#surveyTrouble !== null) comparison.problems.unshift(this.#surveyTrouble)
     return [seen, comparison]
+  }
+
+  /** Again where it failed: it may have been for want of memory, and without it nothing is ever as it should be. */
+  async #learnOnce(): Promise<void> {
+    this.#structures ??= await this.#tables.learn()
   }
 
   #reading(seen: Seen, comparison: Comparison): DoorReading {

@@ -38,7 +38,6 @@ const MOST_COVERS = 16
 
 export class Tables {
   readonly #policy: DoorPolicy
-  readonly #log: Log
   readonly #onResidentGone: () => void
   readonly #ownPids = new Set<number>()
   /** Egress drops that were made, ifindex to name. */
@@ -46,6 +45,7 @@ export class Tables {
   readonly #tellEnd: (trouble: string) => void
   readonly #tellTwin: (trouble: string) => void
   readonly #tellLocals: (trouble: string) => void
+  readonly #tellLearn: (trouble: string) => void
   readonly #tellBase: readonly (readonly [rules.Family, (trouble: string) => void])[]
   /** The base's never wait behind the covers'. */
   readonly #lateBase: Late
@@ -61,12 +61,12 @@ export class Tables {
   /** @param onResidentGone another is there; the twin went with the last one. */
   constructor(policy: DoorPolicy, log: Log, onResidentGone: () => void) {
     this.#policy = policy
-    this.#log = log
     this.#onResidentGone = onResidentGone
     this.#tellEnd = toldOnce((trouble) => log.warn(trouble))
     const toldOf = (what: string) => toldOnce((trouble) => log.error(`${what} cannot be loaded: ${trouble}`))
     this.#tellTwin = toldOf('the twin of the base')
     this.#tellLocals = toldOf('the local interfaces')
+    this.#tellLearn = toldOnce((trouble) => log.error(`the ruleset cannot be learnt: ${trouble}`))
     this.#tellBase = rules.FAMILIES.map((family) => [family, toldOf(`the ${family} base`)])
     const spawned = async (text: string) => (await this.run('nft', ['-f', '-'], { input: text })).trouble
     this.#lateBase = new Late(spawned)
@@ -218,7 +218,7 @@ export class Tables {
     const { trouble, stdout } = await this.run('nft', ['-i'], { input })
     const listing = parseListing(stdout)
     const structures = listing === null ? null : learnStructures(listing)
-    if (structures === null) this.#log.error(`the ruleset cannot be learnt: ${trouble ?? 'no listing'}`)
+    this.#tellLearn(structures === null ? (trouble ?? 'no listing') : '')
     return structures
   }
 
