@@ -31,7 +31,7 @@ it('a tool that no descriptor is left for is a failure with its reason', () => {
     'hw/door/child.js',
     `useUp(); tell(await tool.runTool('true', [], { input: '' }))`,
   )
-  expect(told).toEqual({ trouble: expect.stringMatching(/^true: .*EMFILE/), stdout: '' })
+  expect(told).toEqual({ trouble: expect.stringMatching(/^true: .*EMFILE/), stdout: '', stderr: '' })
 })
 
 it('a resident nft that no descriptor is left for is one that ended', () => {

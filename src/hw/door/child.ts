@@ -17,6 +17,7 @@ export interface Outcome {
   /** What failed, in one line; null if nothing did. */
   trouble: string | null
   stdout: string
+  stderr: string
 }
 
 export interface Child {
@@ -71,13 +72,14 @@ export function startTool(
   const ended = new Promise<Outcome>((resolve) => {
     child.on('error', (error) => {
       trouble ??= reasonOf(error)
-      if (child.pid === undefined) resolve({ trouble: `${command}: ${trouble}`, stdout: '' })
+      if (child.pid === undefined) resolve({ trouble: `${command}: ${trouble}`, stdout: '', stderr: '' })
     })
     child.on('close', (code, signal) => {
-      const said = firstLine(Buffer.concat(errors).toString())
-      if (code !== 0) trouble ??= said || (signal === null ? `it ended with ${code}` : `ended by ${signal}`)
+      const stderr = Buffer.concat(errors).toString()
+      if (code !== 0)
+        trouble ??= firstLine(stderr) || (signal === null ? `it ended with ${code}` : `ended by ${signal}`)
       const stdout = Buffer.concat(out).toString()
-      resolve({ trouble: trouble === null ? null : `${command}: ${trouble}`, stdout })
+      resolve({ trouble: trouble === null ? null : `${command}: ${trouble}`, stdout, stderr })
     })
   }).finally(() => clearTimeout(timer))
   if (input !== undefined) {
@@ -89,7 +91,7 @@ export function startTool(
 
 /** For want of memory: what the system then refuses Node throws. */
 function neverStarted(trouble: string): Child {
-  return { pid: undefined, ended: Promise.resolve({ trouble, stdout: '' }), end: () => {} }
+  return { pid: undefined, ended: Promise.resolve({ trouble, stdout: '', stderr: '' }), end: () => {} }
 }
 
 export function runTool(

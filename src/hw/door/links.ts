@@ -4,13 +4,22 @@
  */
 import * as v from 'valibot'
 import { runTool } from './child.js'
+import type { Outcome } from './child.js'
 
 /** What a person sees in `ip link` on a device that was taken down by us. */
 export const DOWN_ALIAS = 'groundlock: down while shut'
 
+/** What `ip` says, with exit 0, of a list that changed while it was read: a device may be missing in it. */
+const INTERRUPTED = 'Dump was interrupted'
+
+/** So often (count) it is asked before that is trouble; a container that starts changes a list once or twice. */
+const MOST_ASKED = 3
+
 export interface Link {
   ifindex: number
   name: string
+  /** Further names that `ip` takes for it. */
+  altnames: string[]
   isUp: boolean
   isLoopback: boolean
   mac: string | null
@@ -42,6 +51,7 @@ const linksSchema = v.array(
   v.object({
     ifindex: v.number(),
     ifname: v.string(),
+    altnames: v.optional(v.array(v.string()), []),
     flags: v.array(v.string()),
     link_type: v.optional(v.string(), ''),
     address: v.optional(v.string()),
@@ -83,6 +93,7 @@ export function parseLinks(text: string): Link[] | null {
   return parsed.output.map((each) => ({
     ifindex: each.ifindex,
     name: each.ifname,
+    altnames: each.altnames,
     isUp: each.flags.includes('UP'),
     isLoopback: each.flags.includes('LOOPBACK'),
     mac: each.link_type === 'ether' ? (each.address?.toLowerCase() ?? null) : null,
@@ -116,8 +127,8 @@ export function parseRoutes(text: string): Route[] | null {
 /** The interfaces as they are now, or what failed. Routes are asked for only where a local interface hangs on them. */
 export async function survey(withRoutes: boolean): Promise<Survey | { trouble: string }> {
   const [links, routes] = await Promise.all([
-    runTool('ip', ['-j', '-d', 'addr', 'show']),
-    withRoutes ? runTool('ip', ['-j', 'route', 'show', 'table', 'all']) : { trouble: null, stdout: '[]' },
+    listed(['-j', '-d', 'addr', 'show']),
+    withRoutes ? listed(['-j', 'route', 'show', 'table', 'all']) : { trouble: null, stdout: '[]' },
   ])
   const trouble = links.trouble ?? routes.trouble
   if (trouble !== null) return { trouble }
@@ -128,18 +139,26 @@ export async function survey(withRoutes: boolean): Promise<Survey | { trouble: s
   return { links: parsed.links, routes: parsed.routes }
 }
 
-/** Does `ip` know a device of this index under any name, whatever it is called when the command arrives? (`if7`) */
+async function listed(args: readonly string[]): Promise<Pick<Outcome, 'trouble' | 'stdout'>> {
+  for (let asked = 0; asked < MOST_ASKED; asked++) {
+    const outcome = await runTool('ip', args)
+    if (!outcome.stderr.includes(INTERRUPTED)) return outcome
+  }
+  return { trouble: 'ip: the interfaces change faster than they can be listed', stdout: '' }
+}
+
+/** By its index, whatever it is called when the command arrives (`if7`); by its name where some device is called that. */
 export function linkHandle(
   { ifindex, name }: { ifindex: number; name: string },
   links: readonly Link[],
 ): string {
   const handle = `if${ifindex}`
-  return links.some((link) => link.name === handle) ? name : handle
+  return links.some((link) => link.name === handle || link.altnames.includes(handle)) ? name : handle
 }
 
 function withoutEmpty(text: string): unknown {
   try {
-    const list: unknown = JSON.parse(text === '' ? '[]' : text)
+    const list: unknown = JSON.parse(text === '' ? '[]' : escaped(text))
     if (!Array.isArray(list)) return list
     return list.filter(
       (each: unknown) => typeof each !== 'object' || each === null || Object.keys(each).length > 0,
@@ -147,4 +166,15 @@ function withoutEmpty(text: string): unknown {
   } catch {
     return null
   }
+}
+
+/**
+ * iproute2 writes most control characters as they are, and an alias or a name may hold any: one such device would make the
+ * list unreadable for as long as it is there. Those that JSON takes for space it escapes by itself.
+ */
+function escaped(text: string): string {
+  return text.replace(
+    /(?![\n\r\t])\p{Cc}/gu,
+    (one) => `\\u00${one.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  )
 }

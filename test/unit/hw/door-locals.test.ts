@@ -13,6 +13,7 @@ function link(ifindex: number, name: string, more: Partial<Link> = {}): Link {
   return {
     ifindex,
     name,
+    altnames: [],
     isUp: true,
     isLoopback: false,
     mac: null,
