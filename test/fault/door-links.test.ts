@@ -67,6 +67,27 @@ describeNetwork(
       await door.permit()
       expect((await door.read()).uplinks.map(({ isUp }) => isUp)).toEqual([true, true])
     })
+
+    it('takes up again what a guard before it took down that has an alias of its own, and leaves no mark', async () => {
+      const inside = await namespace(
+        'ip link set up0 alias WAN; ip link set up1 alias LAN; ip link set up1 down',
+      )
+      const first = await doorIn(inside)
+      expect((await first.shut()).layers.linkDown).toBe(true)
+      first.kill()
+      const next = await doorIn(inside)
+      // Taken up meanwhile and down again: it bears the mark already.
+      inside.run('ip link set up0 up')
+      expect(await next.ask('harder')).toMatchObject({ kernel: 'shut', problems: [] })
+      await next.permit()
+      expect((await next.read()).uplinks.map(({ name, isUp }) => [name, isUp])).toEqual([
+        ['up1', false],
+        ['up0', true],
+      ])
+      expect(inside.run('ip link show up0')).toContain('alias WAN')
+      expect(inside.run('ip link')).not.toContain('groundlock')
+      expect(next.messages.filter(({ event }) => event === 'log')).toEqual([])
+    })
   },
   { timeout: 60_000 },
 )

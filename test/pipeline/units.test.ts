@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { DOWN_ALIAS } from '../../src/hw/door/links.js'
+import { DOWN_ALIAS, downAltname } from '../../src/hw/door/links.js'
 import { coverText, rulesetText } from '../../src/hw/door/ruleset.js'
 import { REPOSITORY } from '../support/groundlock.js'
 import { Place } from '../support/lab/place.js'
@@ -235,7 +235,11 @@ describeNetwork('in a network of its own', () => {
     expect([await isUp('up0'), await alias()]).toEqual([false, DOWN_ALIAS])
     await place.shell(`ip link set up0 up alias 'to the office'; ${folder}/shut`)
     expect([await isUp('up0'), await alias()]).toEqual([false, 'to the office'])
-    await place.shell(`ip link set up0 alias ''`)
+    const mark = downAltname(Number(ifindex))
+    expect(await place.shell('ip link show up0')).toContain(`altname ${mark}\n`)
+    await place.shell(`ip link set up0 up; ${folder}/shut`)
+    expect(await isUp('up0')).toBe(false)
+    await place.shell(`ip link property del dev up0 altname ${mark}; ip link set up0 alias ''`)
   })
 
   it('`shut` loads the base where somebody has flushed it', async () => {

@@ -1,9 +1,9 @@
 /**
  * Link down: takes uplinks down while shut, which empties the queue that a slow one still holds, and later up again those
- * that were taken down by us. That we did it is written on the device itself, as its alias: it outlives the guard.
+ * that were taken down by us. That we did it is written on the device itself, as its alias or a second name: it outlives the guard.
  */
 import { runTool } from './child.js'
-import { DOWN_ALIAS, linkHandle } from './links.js'
+import { DOWN_ALIAS, downAltname, isMarkedDown, linkHandle } from './links.js'
 import type { Link } from './links.js'
 import type { Uplink } from './ruleset.js'
 
@@ -13,8 +13,6 @@ export const AGAIN_MS = 1000
 export class LinkDown {
   /** When each was last taken down, by ifindex (monotonic ms). */
   readonly #downAtMs = new Map<number, number>()
-  /** Taken down by this process, where the alias was somebody else's. */
-  readonly #unmarked = new Set<number>()
 
   /** Those that are up and whose turn it is. */
   due(uplinks: readonly (Uplink & { isUp: boolean })[], nowMs: number): Uplink[] {
@@ -26,28 +24,31 @@ export class LinkDown {
   /** Takes them down, whatever their state; resolves with what failed. */
   async down(uplinks: readonly Uplink[], links: readonly Link[], nowMs: number): Promise<string | null> {
     if (uplinks.length === 0) return null
-    const lines = uplinks.map((uplink) => {
+    const lines = uplinks.flatMap((uplink) => {
       this.#downAtMs.set(uplink.ifindex, nowMs)
+      const down = `link set dev ${linkHandle(uplink, links)} down`
       const link = links.find(({ ifindex }) => ifindex === uplink.ifindex)
-      const isFree = link?.alias === '' || link?.alias === DOWN_ALIAS
-      if (link?.isUp === true && !isFree) this.#unmarked.add(uplink.ifindex)
       // Only one that was up is marked: what somebody took down stays down at the next permit.
-      const mark = link?.isUp === true && isFree ? ` alias "${DOWN_ALIAS}"` : ''
-      return `link set dev ${linkHandle(uplink, links)} down${mark}`
+      if (link?.isUp !== true) return [down]
+      if (link.alias === '' || link.alias === DOWN_ALIAS) return [`${down} alias "${DOWN_ALIAS}"`]
+      return isMarkedDown(link) ? [down] : [altnameLine('add', link, links), down]
     })
     return batch(lines)
   }
 
   /** For `ip -batch`: takes those up again that are ours. */
   upLines(links: readonly Link[]): string[] {
-    const ours = links.filter(({ alias, ifindex }) => alias === DOWN_ALIAS || this.#unmarked.has(ifindex))
-    const lines = ours.map(
-      (link) => `link set dev ${linkHandle(link, links)} up${link.alias === DOWN_ALIAS ? ' alias ""' : ''}`,
-    )
-    this.#unmarked.clear()
+    const lines = links.filter(isMarkedDown).flatMap((link) => {
+      const up = `link set dev ${linkHandle(link, links)} up${link.alias === DOWN_ALIAS ? ' alias ""' : ''}`
+      return link.altnames.includes(downAltname(link.ifindex)) ? [up, altnameLine('del', link, links)] : [up]
+    })
     this.#downAtMs.clear()
     return lines
   }
+}
+
+function altnameLine(verb: 'add' | 'del', link: Link, links: readonly Link[]): string {
+  return `link property ${verb} dev ${linkHandle(link, links)} altname ${downAltname(link.ifindex)}`
 }
 
 /** `-force`: one that has just gone does not keep the others up. */

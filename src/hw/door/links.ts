@@ -9,6 +9,16 @@ import type { Outcome } from './child.js'
 /** What a person sees in `ip link` on a device that was taken down by us. */
 export const DOWN_ALIAS = 'groundlock: down while shut'
 
+/** The same where the alias is somebody else's: a second name, of which a device may have several and each only one device. */
+export function downAltname(ifindex: number): string {
+  return `groundlock_down_${ifindex}`
+}
+
+/** Was it taken down by us, whether by this guard or by one before it? */
+export function isMarkedDown({ ifindex, alias, altnames }: Link): boolean {
+  return alias === DOWN_ALIAS || altnames.includes(downAltname(ifindex))
+}
+
 /** What `ip` says, with exit 0, of a list that changed while it was read: a device may be missing in it. */
 const INTERRUPTED = 'Dump was interrupted'
 

@@ -2,7 +2,7 @@
  * Locals: which interfaces are what the configuration calls local, pure. All others but loopback are uplinks; a mismatch is one.
  * Never believed: what a DHCP server says of its network. Compared: name, hardware address or path, addresses, routes, ports.
  */
-import { DOWN_ALIAS } from './links.js'
+import { isMarkedDown } from './links.js'
 import { subnetTrouble } from './policy.js'
 import type { LocalInterface } from '../../base/configuration.js'
 import { isInside, parseSubnet } from '../../base/ipv4-network.js'
@@ -93,8 +93,9 @@ function identityMismatch(
 }
 
 /** While it is down as an uplink it stays one: it is looked at afresh when it is up, by a permit or by hand. */
-function lastingMismatch({ name, isUp, alias }: Link, before: readonly LocalReading[]): string | null {
-  if (isUp || alias !== DOWN_ALIAS) return null
+function lastingMismatch(link: Link, before: readonly LocalReading[]): string | null {
+  const { name, isUp } = link
+  if (isUp || !isMarkedDown(link)) return null
   const why = before.find((each) => each.name === name)?.mismatch
   return why ?? `it was taken down as an uplink (ip link set ${name} up)`
 }
