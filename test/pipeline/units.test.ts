@@ -223,7 +223,9 @@ describeNetwork('in a network of its own', () => {
       `nft add element bridge groundlock locals { ${lan} }; ip link set up0 up; ${leases(ifindex)}`,
     )
     expect(await left()).toBe('4\n')
-    await place.shell(`${folder}/shut`)
+    await place.shell(
+      `nft add table netdev groundlock_9999; ${folder}/shut; nft delete table netdev groundlock_9999`,
+    )
     expect(await left()).toBe('0\n')
     expect(await isUp('up0')).toBe(false)
     expect(await isUp('lan0')).toBe(true)
