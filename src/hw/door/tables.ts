@@ -4,6 +4,7 @@
  */
 import type { Log } from '../../base/log.js'
 import { toldOnce } from '../../base/told-once.js'
+import { LEASE_MS } from '../token/lease.js'
 import { startTool } from './child.js'
 import type { Child, Outcome, ToolOptions } from './child.js'
 import { Late } from './late.js'
@@ -78,7 +79,7 @@ export class Tables {
   async flush(): Promise<void> {
     const base = this.#shutting(rules.flushText(), this.#lateBase)
     // Later there is nothing left to take away.
-    const lapsedMs = performance.now() + rules.LEASE_S * 1000
+    const lapsedMs = performance.now() + LEASE_MS
     const covers = this.#coversDone(this.covered, rules.flushCoverText, lapsedMs)
     // One set that is missing keeps the others full: then all are made again, which are empty.
     if ((await base) !== null) await this.loadBase()
