@@ -24,6 +24,13 @@ it('while a fault is being shut it says no more than what led here', () => {
   expect(reasonIn('fault', { kernelAtMs: NOW_MS - 4000 }, { changedMs: NOW_MS - 3000 })).toBe('what led here')
 })
 
+it('a shutting that is late, and was told to shut again, was not read yet', () => {
+  const late = { sinceMs: NOW_MS - 5001, changedMs: NOW_MS - 500 }
+  expect(reasonIn('shutting', { kernelAtMs: NOW_MS - 900 }, late)).toBe(
+    'the kernel does not read as shut after 5 s: not read yet',
+  )
+})
+
 it('in a fault a switch in doubt says what is wrong with it now', () => {
   const inputs = { position: 'doubt', switchReason: 'no file /run/switch' } as const
   expect(reasonIn('fault', inputs)).toBe('the switch cannot be read: no file /run/switch')
