@@ -101,6 +101,7 @@ class RunningGuard implements Guard {
 
   // What was read last.
   #tokenLook: TokenLook = 'doubt'
+  /** When it was taken; Infinity while it is being taken. */
   #tokenAtMs = -Infinity
 
   // What was begun, and how it ended.

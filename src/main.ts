@@ -146,7 +146,8 @@ function stdoutFault(cause: Error): Fault {
   })
 }
 
-// A reader that has seen enough (`| head`) is no fault, nor does it make a bad result a good one; a lost stderr must never end a station that records.
+// A reader that has seen enough (`| head`) is no fault, nor does it make a bad result a good one; a lost stderr must never end
+// a station that records.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') process.exit(exitCodeOf(stdoutFault(error)))
   if (COMMANDS[wordsOf(process.argv.slice(2))[0] ?? '']?.goesOn !== true) process.exit()

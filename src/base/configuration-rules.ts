@@ -121,7 +121,8 @@ function rejectSharedFolders({ station, vault, guard }: Configuration, complain:
       ['guard', 'token'],
       `${guard.token} lies in ${around.key}, where ${around.owner} could remove it; give it a folder of its own`,
     )
-  const under = folders.find(({ folder }) => isInside(folder, `${vault.dir}/any`))
+  const isSame = (folder: string) => posix.resolve(folder) === posix.resolve(vault.dir)
+  const under = folders.find(({ folder }) => isSame(folder) || isInside(folder, vault.dir))
   if (under)
     complain(
       ['vault', 'dir'],

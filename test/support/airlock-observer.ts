@@ -10,7 +10,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
-import { monotonicMs } from './network-lab.js'
+import { monotonicMs } from '../../src/base/clock.js'
 import type { Arrived, NetworkLab } from './network-lab.js'
 import type { Supervised } from './supervised.js'
 

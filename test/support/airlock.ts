@@ -13,7 +13,6 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
-  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs'
@@ -23,8 +22,9 @@ import type { GuardStatus } from '../../src/base/guard-status.js'
 import type { StationStatus } from '../../src/forward/station-status.js'
 import { AirlockObserver } from './airlock-observer.js'
 import { AirlockVehicle } from './airlock-vehicle.js'
-import { NetworkLab, monotonicMs } from './network-lab.js'
+import { NetworkLab } from './network-lab.js'
 import { Supervised } from './supervised.js'
+import { turnSwitch } from './switch-file.js'
 import { IN_MEMORY } from './temporary-folder.js'
 
 export interface AirlockOptions {
@@ -164,13 +164,9 @@ token = "${this.tokenPath}"
     return this.#observer
   }
 
-  /** In one step, as a contact changes. Returns the moment before that (ms of the monotonic clock). */
+  /** Returns the moment before it (ms of the monotonic clock). */
   flip(position: 'shut' | 'permit' | 'doubt'): number {
-    const aside = join(this.#run, 'switch.next')
-    writeFileSync(aside, position)
-    const beforeMs = monotonicMs()
-    renameSync(aside, this.#switchFile)
-    return beforeMs
+    return turnSwitch(this.#switchFile, position)
   }
 
   late(nft: LateNft): void {

@@ -3,10 +3,10 @@
  * try everything against them.
  */
 import { setTimeout as pause } from 'node:timers/promises'
+import { monotonicMs } from '../../src/base/clock.js'
 import { BOUNCE_WINDOW_MS, MAX_MOVEMENTS } from '../../src/hw/switch/position-filter.js'
 import { Airlock } from './airlock.js'
 import { LeakTraffic } from './leak-traffic.js'
-import { monotonicMs } from './network-lab.js'
 
 /** Between one PERMIT and the next (ms): oftener the guard would take it for a contact that bounces. */
 const PACE_MS = (2 * BOUNCE_WINDOW_MS) / MAX_MOVEMENTS + 50

@@ -5,16 +5,7 @@
 import { spawnSync } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -25,6 +16,7 @@ import { GuardClient } from '../../src/hw/protocol/guard-client.js'
 import { GROUNDLOCK } from './groundlock.js'
 import type { Outcome } from './groundlock.js'
 import type { Place } from './lab/place.js'
+import { turnSwitch } from './switch-file.js'
 
 /** A guard on a busy machine is there, or has ended, within this (ms). */
 const AT_MOST_MS = 20_000
@@ -68,11 +60,8 @@ export class LoneGuard {
     this.configure()
   }
 
-  /** In one step, as a contact changes: a file that is just being written reads as doubt. */
   flip(position: string): void {
-    const aside = join(this.dir, 'switch.next')
-    writeFileSync(aside, position)
-    renameSync(aside, join(this.dir, 'guard', 'switch'))
+    turnSwitch(join(this.dir, 'guard', 'switch'), position)
   }
 
   configure({ backend = 'simulated', wiring = 'antivalent', ...others }: GuardSettings = {}): void {

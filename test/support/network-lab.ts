@@ -24,7 +24,7 @@ export interface Arrived {
   marksOf: Record<string, Record<string, number>>
   /** The first few, as hex, for a person to read. */
   frames: string[]
-  /** Time of the first and the last (ms of CLOCK_MONOTONIC, as performance.now() of no process: see `monotonicMs`). */
+  /** Time of the first and the last (ms of CLOCK_MONOTONIC, as `monotonicMs`, and performance.now() of no process). */
   firstMs: number | null
   lastMs: number | null
 }
@@ -198,9 +198,4 @@ function untilUp(device: string): string {
 /** `end` 1 is outside, 2 the station. */
 export function mac(uplink: number, end: number): string {
   return `02:00:00:00:${(0x10 + uplink).toString(16)}:0${end}`
-}
-
-/** The clock of the capture's times (ms of CLOCK_MONOTONIC), for every process the same. */
-export function monotonicMs(): number {
-  return Number(process.hrtime.bigint()) / 1e6
 }
