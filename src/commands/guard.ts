@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { CONFIGURATION_PATH, loadConfiguration } from '../base/configuration-file.js'
 import { createLog } from '../base/log.js'
 import { startGuard } from '../guard.js'
+import { runDaemon } from './daemon.js'
 
 export function guardCommand(): Command {
   return new Command('guard')
@@ -27,14 +28,8 @@ async function guard(options: { config: string }): Promise<void> {
   process.umask(0o022)
   // systemd.exec(5) sets it for every service.
   const isInstalledUnit = process.env['INVOCATION_ID'] !== undefined
-  const running = await startGuard(loadConfiguration(options.config), log, { isInstalledUnit })
-  await new Promise<void>((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.once(signal, () => {
-        log.info(`${signal}: shutting and stopping`)
-        resolve()
-      })
-    }
-  })
-  await running.stop()
+  await runDaemon(
+    () => startGuard(loadConfiguration(options.config), log, { isInstalledUnit }),
+    (signal) => log.info(`${signal}: shutting and stopping`),
+  )
 }

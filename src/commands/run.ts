@@ -3,7 +3,9 @@ import { Command } from 'commander'
 import { CONFIGURATION_PATH, loadConfiguration } from '../base/configuration-file.js'
 import { Fault, faultLines } from '../base/fault.js'
 import { createLog } from '../base/log.js'
+import type { Log } from '../base/log.js'
 import { startStation } from '../station.js'
+import { runDaemon } from './daemon.js'
 import { EXIT_CODE } from './exit-code.js'
 
 export function runCommand(): Command {
@@ -25,20 +27,16 @@ async function run(options: { config: string }): Promise<void> {
   const log = createLog()
   // Flights are nobody's business but the owner's and the group's.
   process.umask(0o027)
-  const station = await startStation(loadConfiguration(options.config), log, (error) => {
-    // The vault's thread is gone. What it had made durable is safe, and the next start goes on.
-    log.error(error instanceof Fault ? faultLines(error) : `the storage worker died: ${stackOf(error)}`)
-    process.exit(EXIT_CODE.fault)
-  })
-  await new Promise<void>((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.once(signal, () => {
-        log.info(`${signal}: stopping`)
-        resolve()
-      })
-    }
-  })
-  await station.stop()
+  await runDaemon(
+    () => startStation(loadConfiguration(options.config), log, (error) => endAsLost(error, log)),
+    (signal) => log.info(`${signal}: stopping`),
+  )
+}
+
+/** The vault's thread is gone. What it had made durable is safe, and the next start goes on. */
+function endAsLost(error: unknown, log: Log): never {
+  log.error(error instanceof Fault ? faultLines(error) : `the storage worker died: ${stackOf(error)}`)
+  process.exit(EXIT_CODE.fault)
 }
 
 function stackOf(error: unknown): string {

@@ -176,7 +176,7 @@ interface Owner {
   gid: number
   /** As `chmod` takes it. */
   mode: string
-  /** To one that may be joined: nobody should have to join root's. */
+  /** To one that may be joined: nobody should have to join root's, and one without a name nobody can (usermod(8)). */
   isOpenToGroup: boolean
 }
 
@@ -184,21 +184,22 @@ interface Owner {
 function ownerOf(device: string): Owner | null {
   try {
     const { uid, gid, mode } = statSync(device)
+    const group = nameOf('/etc/group', gid)
     return {
-      user: nameOf('/etc/passwd', uid),
-      group: nameOf('/etc/group', gid),
+      user: nameOf('/etc/passwd', uid) ?? `#${uid}`,
+      group: group ?? `#${gid}`,
       gid,
       mode: (mode & 0o777).toString(8).padStart(3, '0'),
-      isOpenToGroup: gid !== 0 && (mode & READ_WRITE_BY_GROUP) === READ_WRITE_BY_GROUP,
+      isOpenToGroup: gid !== 0 && group !== undefined && (mode & READ_WRITE_BY_GROUP) === READ_WRITE_BY_GROUP,
     }
   } catch {
     return null
   }
 }
 
-/** passwd(5) and group(5): `name:password:id:…`. An id without a name is told as `#id`, as usermod and sudo take it. */
-function nameOf(file: string, id: number): string {
+/** passwd(5) and group(5): `name:password:id:…`. */
+function nameOf(file: string, id: number): string | undefined {
   const lines = readFileSync(file, 'utf8').split('\n')
   const found = lines.map((line) => line.split(':')).find(([, , each]) => each === String(id))
-  return found?.[0] ?? `#${id}`
+  return found?.[0]
 }

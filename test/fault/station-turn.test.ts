@@ -19,6 +19,7 @@ import {
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { StationStatus } from '../../src/forward/station-status.js'
 import { openGuardServer } from '../../src/hw/protocol/guard-server.js'
@@ -234,6 +235,16 @@ describe.skipIf(process.getuid?.() !== 0)(
       expect(await station.end('SIGTERM')).toBe(0)
     })
 
+    test('SIGTERM as soon as it says anything ends it as later: the start is finished, and stopped', async () => {
+      install()
+      radio = await plugIn()
+      const station = start()
+      await station.untilLogged(/records into/)
+      expect(await station.end('SIGTERM')).toBe(0)
+      expect(station.log).toMatch(/SIGTERM: stopping[^]*stopped: all flights are stored and closed/)
+      expect(await new LinkToken(join(dir, 'token')).look()).toBe('free')
+    })
+
     test('a token that was taken away after something was permitted is no reason to open: it waits, and says what to do', async () => {
       install({ permitted: true })
       rmSync(join(dir, 'token'))
@@ -386,8 +397,4 @@ function exportRaw({ vault }: RunningStation, flight: string): Buffer {
 
 async function until(done: () => boolean): Promise<void> {
   while (!done()) await pause(10)
-}
-
-async function pause(ms: number): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, ms))
 }

@@ -127,6 +127,21 @@ exit 1`,
     expect(guard.isTokenFree()).toBe(true)
   })
 
+  test('SIGTERM while it starts: what it began to shut it shuts, and it ends as later', async () => {
+    const begun = join(guard.dir, 'begun')
+    guard.standBefore(
+      'nft',
+      `touch ${begun}\ncase "$*" in -i | *monitor*) ;; *) sleep 0.5 ;; esac\nexec {real} "$@"`,
+    )
+    const { child, said } = guard.start(guard.toolsFirst)
+    await vi.waitUntil(() => existsSync(begun), { timeout: 20_000, interval: 10 })
+    child.kill('SIGTERM')
+    await once(child, 'exit')
+    expect(child.exitCode).toBe(EXIT_CODE.ok)
+    expect(said()).toMatch(/SIGTERM: shutting and stopping[^]*guard: stopped, the kernel reads as shut/)
+    expect(guard.isTokenFree()).toBe(true)
+  })
+
   test('a permit with no uplink plugged in waits for one, and outlives its being pulled', async () => {
     await place.run('ip', 'link', 'delete', 'up0')
     await startPermitted()
