@@ -5,7 +5,7 @@
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
 import { bootId, monotonicUs } from './base/clock.js'
 import type { Configuration, LinkConfiguration } from './base/configuration.js'
 import type { Log } from './base/log.js'
@@ -150,12 +150,10 @@ class RunningStation implements Station {
   }
 
   async start(): Promise<void> {
-    const turnBegan = this.#turn.start()
+    const begun = Promise.all([this.#turn.start(), this.#startStoring()])
     this.#log.info(`station ${this.#stationId} records into ${this.#configuration.vault.dir}`)
-    // Behind the opening of the ports, which goes on meanwhile.
-    setImmediate(() => this.#recorder.start())
     this.#timer = setInterval(() => this.#tick(), TICK_MS)
-    await turnBegan
+    await begun
     this.#statusFile.write(this.#status())
     this.#notice.ready()
   }
@@ -173,6 +171,12 @@ class RunningStation implements Station {
     if (leftBytes === 0) this.#log.info('stopped: all flights are stored and closed')
     else this.#log.error(`stopped: ${leftBytes} bytes in memory could not be stored any more, and are lost`)
     this.#socket.close()
+  }
+
+  /** Behind the opening of the ports, which goes on meanwhile. */
+  async #startStoring(): Promise<void> {
+    await nextTurn()
+    this.#recorder.start()
   }
 
   /** When it resolves the ports are closed, and all that came is with the recorder. */

@@ -146,6 +146,30 @@ test.skipIf(loopCardReason !== null)(
   },
 )
 
+test.skipIf(loopCardReason !== null)(
+  `Stored: a stop that comes before the worker is ready stores all that came by then${skipped}`,
+  async () => {
+    const sent = send(0, 100)
+    gate.close('shutdown', 4 * S)
+    card.free()
+    const flight = await stop()
+    expect(flight.info.noiseBytes).toBe(sent)
+    expect(closed).toEqual([`${HEAD.id} shutdown`])
+  },
+)
+
+test.skipIf(loopCardReason !== null)(
+  `Counted: a stop while the card takes nothing does not wait for it, and says what is left${skipped}`,
+  async () => {
+    const sent = send(0, 100)
+    gate.close('shutdown', 4 * S)
+    const leftBytes = await recorder.stop()
+    expect(leftBytes).toBe(recorder.backlogBytes)
+    expect(leftBytes).toBeGreaterThan(sent)
+    expect(fatal).toBe(undefined)
+  },
+)
+
 /** Sends records of noise on a link; returns how many bytes. */
 function send(link: number, count: number): number {
   const bytes = filler(RECORD_BYTES, link + 1)

@@ -268,13 +268,13 @@ async function untilLine(part: string): Promise<void> {
   while (!lines.some((line) => line.includes(part))) await pause(20)
 }
 
-function start(
+async function start(
   ring: SharedRing,
   { onStored = () => {} }: { onStored?: (stored: Stored) => void } = {},
 ): Promise<VaultWriter> {
   const note = (text: string): void => void lines.push(text)
   const log: Log = { info: note, warn: note, error: note }
-  return VaultWriter.start({
+  const writer = await VaultWriter.start({
     vault,
     ring,
     dialect: loadDialect(),
@@ -282,6 +282,7 @@ function start(
     onStored,
     onClosed: (id, reason) => note(`closed ${id} ${reason}`),
   })
+  return writer!
 }
 
 /** Puts a whole flight of noise that no compressor makes smaller into the ring, or what fits; returns its records. */

@@ -215,7 +215,7 @@ export class CutVault {
       onStored: (stored) => (first ||= stored.sequence),
       onClosed: (id) => closed.push(id),
     })
-    const left = await writer.stop()
+    const left = await writer!.stop()
     if (left > 0 || closed.join() !== NEXT.id) seen.problems.push('the next flight was not recorded')
     if (first <= published)
       seen.problems.push(`chunk ${first} is stored again after ${published} was published`)

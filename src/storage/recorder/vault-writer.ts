@@ -65,6 +65,8 @@ export interface VaultWriterOptions {
   log: Log
   onStored(stored: Stored): void
   onClosed(flightId: string, reason: string): void
+  /** Aborted when the program ends. */
+  signal?: AbortSignal
 }
 
 export class VaultWriter {
@@ -99,10 +101,10 @@ export class VaultWriter {
 
   /**
    * Recovers what was left, then begins. Where the card takes nothing it waits until it does: meanwhile what comes in
-   * gathers in the ring. Errors: a Fault where another station holds the vault.
+   * gathers in the ring; null where the program ends meanwhile. Errors: a Fault where another station holds the vault.
    */
-  static async start(options: VaultWriterOptions): Promise<VaultWriter> {
-    const { vault, dialect, log } = options
+  static async start(options: VaultWriterOptions): Promise<VaultWriter | null> {
+    const { vault, dialect, log, signal } = options
     const lock = await lockVault(vault)
     for (let told = false; ; told = true) {
       try {
@@ -115,7 +117,12 @@ export class VaultWriter {
       } catch (error) {
         if (!isOfTheWorld(error)) throw error
         if (!told) log.error(faultLines(recoveryFault(vault.dir, error)))
-        await sleep(RETRY_MS)
+        if (signal?.aborted) {
+          await lock.close()
+          return null
+        }
+        // The end of the program wakes it, for a last try.
+        await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined)
       }
     }
   }
