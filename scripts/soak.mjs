@@ -13,6 +13,7 @@ const SOAKS = {
   ],
   fuzz: ['test/fuzz/mutated-frames.test.ts', '10 million mutated frames (minutes)'],
   kill: ['test/fault/kill.test.ts', '500 SIGKILLs at full flow (a quarter of an hour)'],
+  stop: ['test/fault/stop.test.ts', '500 SIGTERMs at full flow, at any moment (minutes)'],
   'power-cut': ['test/fault/power-cut.test.ts', '2,000 power cuts, replayed (minutes)'],
   freeze: ['test/fault/frozen-card.test.ts', 'a card that hangs for 30 s at full flow (a minute)'],
   full: ['test/fault/full-card.test.ts', 'a card that is full for 10 minutes at full flow'],
