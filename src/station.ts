@@ -76,9 +76,16 @@ export async function startStation(
   makeRunDir(runDir)
   // The socket first: it tells whether another station uses this folder before anything of it is touched.
   const socket = await serveStationSocket(join(runDir, SOCKET_FILE), async (op) => station.answer(op))
-  const station = new RunningStation(configuration, token, vault, socket, log, onFatal)
-  await station.start()
-  return station
+  let station: RunningStation
+  try {
+    station = new RunningStation(configuration, token, vault, socket, log, onFatal)
+    await station.start()
+    return station
+  } catch (error) {
+    // What stays open would keep the process, and a process that cannot record would not be started again.
+    socket.close()
+    throw error
+  }
 }
 
 class RunningStation implements Station {
@@ -168,9 +175,16 @@ class RunningStation implements Station {
     this.#ended = true
     this.#statusFile.write(this.#status())
     this.#log.info(statusLine(this.#status()))
-    if (leftBytes === 0) this.#log.info('stopped: all flights are stored and closed')
-    else this.#log.error(`stopped: ${leftBytes} bytes in memory could not be stored any more, and are lost`)
+    this.#tellStopped(leftBytes)
     this.#socket.close()
+  }
+
+  #tellStopped(leftBytes: number): void {
+    if (leftBytes > 0)
+      this.#log.error(`stopped: ${leftBytes} bytes in memory could not be stored any more, and are lost`)
+    else if (this.#gate.isOpen)
+      this.#log.error('stopped: the end of the flight could not be stored; the next start closes it')
+    else this.#log.info('stopped: all flights are stored and closed')
   }
 
   /** Behind the opening of the ports, which goes on meanwhile. */

@@ -1,9 +1,12 @@
 /** Daemon: a command that works until SIGTERM or Ctrl-C. */
+import { once } from 'node:events'
 
 /** What is started, and lets go of everything when it stops. */
 export interface Daemon {
   stop(): Promise<void>
 }
+
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const
 
 /**
  * Starts a daemon and stops it when it is asked to, also where that is before the start is over: what had begun by then is
@@ -13,15 +16,20 @@ export async function runDaemon(
   start: () => Promise<Daemon>,
   onAsked: (signal: NodeJS.Signals) => void,
 ): Promise<void> {
-  const asked = new Promise<void>((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.once(signal, () => {
-        onAsked(signal)
-        resolve()
-      })
-    }
-  })
-  const daemon = await start()
-  await asked
+  const asked = new AbortController()
+  const hear = (signal: NodeJS.Signals): void => {
+    onAsked(signal)
+    asked.abort()
+  }
+  for (const signal of SIGNALS) process.once(signal, hear)
+  let daemon: Daemon
+  try {
+    daemon = await start()
+  } catch (error) {
+    // Nobody would answer them any more.
+    for (const signal of SIGNALS) process.off(signal, hear)
+    throw error
+  }
+  if (!asked.signal.aborted) await once(asked.signal, 'abort')
   await daemon.stop()
 }

@@ -143,6 +143,13 @@ test('a device that comes late, and a clean stop without any flight', async () =
   expect(readdirSync(join(station.vault, 'flights'))).toEqual([])
 })
 
+test('a start that fails behind the socket ends the process, which systemd may start again', async () => {
+  mkdirSync(join(dir, 'vault', 'station'), { recursive: true })
+  const station = start()
+  expect(await station.ended()).toBe(1)
+  expect(station.log).toMatch(/GL-VAULT-01[^]*vault/)
+})
+
 test('a second station on the same vault is refused, and says why', async () => {
   const first = start()
   await first.untilStatus(({ recovered }) => recovered)

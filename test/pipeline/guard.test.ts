@@ -129,16 +129,18 @@ exit 1`,
 
   test('SIGTERM while it starts: what it began to shut it shuts, and it ends as later', async () => {
     const begun = join(guard.dir, 'begun')
-    guard.standBefore(
-      'nft',
-      `touch ${begun}\ncase "$*" in -i | *monitor*) ;; *) sleep 0.5 ;; esac\nexec {real} "$@"`,
-    )
+    const goOn = join(guard.dir, 'go-on')
+    const wait = `touch ${begun}; while [ ! -e ${goOn} ]; do sleep 0.01; done`
+    guard.standBefore('nft', `case "$*" in -i | *monitor*) ;; *) ${wait} ;; esac\nexec {real} "$@"`)
     const { child, said } = guard.start(guard.toolsFirst)
-    await vi.waitUntil(() => existsSync(begun), { timeout: 20_000, interval: 10 })
+    const patience = { timeout: 20_000, interval: 10 }
+    await vi.waitUntil(() => existsSync(begun), patience)
     child.kill('SIGTERM')
+    await vi.waitUntil(() => said().includes('SIGTERM: shutting and stopping'), patience)
+    writeFileSync(goOn, '')
     await once(child, 'exit')
     expect(child.exitCode).toBe(EXIT_CODE.ok)
-    expect(said()).toMatch(/SIGTERM: shutting and stopping[^]*guard: stopped, the kernel reads as shut/)
+    expect(said()).toContain('guard: stopped, the kernel reads as shut')
     expect(guard.isTokenFree()).toBe(true)
   })
 

@@ -62,6 +62,8 @@ export class Recorder {
   /** In order; at most MAX_WAITING_NOTES. */
   #notes: Note[] = []
   #stopped = Promise.resolve(0)
+  /** What is owed from then on is told by what `stop` returns, and by no gap. */
+  #isStopping = false
 
   constructor(options: RecorderOptions) {
     this.#options = options
@@ -134,6 +136,7 @@ export class Recorder {
   async stop(): Promise<number> {
     const untoldBytes = [...this.#losses.values()].reduce((sum, { gap }) => sum + gap.bytes, 0)
     if (this.#worker === undefined) return this.#ring.used + untoldBytes
+    this.#isStopping = true
     this.#say('stop')
     const leftBytes = await this.#stopped
     await this.#worker.terminate()
@@ -146,8 +149,8 @@ export class Recorder {
     else if (message.kind === 'closed') options.onClosed(message.flightId, message.reason)
     else if (message.kind === 'failed') options.onFatal(new Fault(message.fault))
     else {
-      // There is room again: a line that is silent by now must not keep a loss from being told.
-      this.#settle(false)
+      // There is room again: a line that is silent by now must not keep a loss from being told. `stop` has counted it as left.
+      if (!this.#isStopping) this.#settle(false)
       options.onStored(message)
     }
   }

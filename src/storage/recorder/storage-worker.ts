@@ -39,7 +39,7 @@ async function run(port: NonNullable<typeof parentPort>): Promise<void> {
   let writer: VaultWriter | null = null
   port.on('message', (message: ToWorker) => {
     if (message === 'stop') asked.abort()
-    else writer?.pump()
+    else if (!asked.signal.aborted) writer?.pump()
   })
   writer = await VaultWriter.start({
     vault: Vault.openOrCreate(vaultDir),
