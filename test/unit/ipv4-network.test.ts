@@ -1,6 +1,6 @@
 /** IPv4 networks as numbers: what is one, what lies in another. */
 import { describe, expect, it } from 'vitest'
-import { isInside, parseSubnet } from '../../src/base/ipv4-network.js'
+import { isInside, networkText, parseSubnet } from '../../src/base/ipv4-network.js'
 
 describe('an IPv4 network', () => {
   it.each([
@@ -30,6 +30,14 @@ describe('an IPv4 network', () => {
   )
 
   it('is numbers', () => expect(parseSubnet('192.168.7.0/24')).toEqual({ first: 0xc0a80700, bits: 24 }))
+
+  it.each([
+    ['192.168.7.1/24', '192.168.7.0/24'],
+    ['255.254.253.252/31', '255.254.253.252/31'],
+    ['10.200.255.3/9', '10.128.0.0/9'],
+    ['1.2.3.4', '1.2.3.4/32'],
+    ['200.1.1.1/0', '0.0.0.0/0'],
+  ])('the network of %s is %s', (text, network) => expect(networkText(parseSubnet(text)!)).toBe(network))
 
   it('lies inside one that is wider, or itself; never inside a narrower one', () => {
     const [wide, narrow] = [parseSubnet('192.168.0.0/16')!, parseSubnet('192.168.0.0/24')!]
