@@ -128,6 +128,7 @@ for line in sys.stdin: print(f"{time.monotonic() * 1000:.3f} {line}", end="")' >
       sleep 0.$((turn * 37 % 100)); ${SHUT} ${phase('blocked')} ${leased} || echo none
     done
     groundlock status | grep -E '^(Door|Switch|  )'
+    journalctl -o short-monotonic --no-pager -n 200 -u groundlock-guard -u groundlock-station
     kill %1; ip link del up0; cat /run/contacts.log /tmp/leases`)
   const lines = out.split('\n')
   const held = lines.filter((line) => /^(leased|none)$/.test(line)).join(' ')
