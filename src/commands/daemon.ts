@@ -17,6 +17,7 @@ export async function runDaemon(
   onAsked: (signal: NodeJS.Signals) => void,
 ): Promise<void> {
   const asked = new AbortController()
+  const stop = once(asked.signal, 'abort')
   const hear = (signal: NodeJS.Signals): void => {
     onAsked(signal)
     asked.abort()
@@ -30,6 +31,6 @@ export async function runDaemon(
     for (const signal of SIGNALS) process.off(signal, hear)
     throw error
   }
-  if (!asked.signal.aborted) await once(asked.signal, 'abort')
+  await stop
   await daemon.stop()
 }

@@ -2,11 +2,11 @@
  * What a person may rely on of SIGTERM at any moment, the start and its recovery too, while a 921600-baud line never rests: the
  * station ends with 0, and each byte that it took from the line is in a flight, or is said not to be.
  */
-import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { StationStatus } from '../../src/forward/station-status.js'
+import { Vault } from '../../src/storage/vault/vault.js'
 import { exportedFlight, lostInGaps } from '../support/exported-flight.js'
 import { FullFlow } from '../support/full-flow.js'
 import { RunningStation } from '../support/running-station.js'
@@ -65,7 +65,8 @@ async function liveAndBeKilled(): Promise<void> {
 }
 
 async function liveAndStop(n: number): Promise<void> {
-  const before = new Set(flights())
+  const vault = Vault.open(join(dir, 'vault'))
+  const before = new Set(vault.flightIds())
   station = start()
   await (SURE_MOMENTS[n]?.(station) ?? pause(random() * START_MS))
   const isRecovered = station.ownStatus()?.recovered
@@ -79,7 +80,7 @@ async function liveAndStop(n: number): Promise<void> {
   const recovered = /flight (\S+) had been cut off/.exec(station.log)?.[1]
   await addUp(
     station.ownStatus()!,
-    flights().filter((id) => !before.has(id) && id !== recovered),
+    vault.flightIds().filter((id) => !before.has(id) && id !== recovered),
   )
 }
 
@@ -100,10 +101,4 @@ async function addUp({ links, ended }: StationStatus, ids: readonly string[]): P
 
 function start(): RunningStation {
   return new RunningStation(dir, { baud: 921_600 })
-}
-
-function flights(): string[] {
-  return readdirSync(join(dir, 'vault', 'flights'))
-    .filter((name) => name.endsWith('.glk'))
-    .map((name) => name.slice(0, -'.glk'.length))
 }
