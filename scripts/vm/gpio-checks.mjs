@@ -47,6 +47,7 @@ EOF`)
   for (const backend of ['chardev', 'sysfs']) {
     await watch(guest, report, backend)
     await guarded(guest, report, backend)
+    await stalled(guest, report, backend)
   }
 }
 
@@ -142,6 +143,22 @@ for line in sys.stdin: print(f"{time.monotonic() * 1000:.3f} {line}", end="")' >
     `${backend}: a contact that leaves PERMIT ends the last lease`,
     took.length === TURNS,
     spread(took),
+  )
+}
+
+/** A turn in the middle of which the machine does not run the guard for longer than contacts may agree. */
+async function stalled(guest, report, backend) {
+  const phase = (name) => until(`grep -q '"phase": "${name}"' /run/groundlock/guard/guard.json`)
+  const { out } = await guest.run(`since=$(date +%s.%N); pid=$(systemctl show -P MainPID groundlock-guard)
+    ${contact(SHUT_LINE, 'open')} sleep 0.05; kill -STOP $pid
+    ${contact(PERMIT_LINE, 'closed')} sleep 0.6; kill -CONT $pid
+    ${phase('permitted')} grep '"phase"' /run/groundlock/guard/guard.json
+    ${SHUT} ${phase('blocked')}
+    journalctl -o cat --no-pager --since @$since -u groundlock-guard -u groundlock-station`)
+  report.check(
+    `${backend}: a guard that stood still while the switch was turned permits`,
+    out.includes('"phase": "permitted"'),
+    out,
   )
 }
 

@@ -6,7 +6,6 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   BOUNCE_WINDOW_MS,
-  CONTACT_DISCREPANCY_MS,
   LONGEST_MOVEMENT_MS,
   MAX_MOVEMENTS,
   PERMIT_STABLE_MS,
@@ -129,32 +128,6 @@ describe('doubt', () => {
     // And nothing of before counts toward the next 500 ms.
     expect(after([...old, [6800, PERMIT]], 6800).position).toBe('shut')
     expect(after([...old, [6800, PERMIT], [7300, PERMIT]], 7300).position).toBe('permit')
-  })
-
-  it.each([
-    [BOTH_CLOSED, 'both contacts are closed'],
-    [BOTH_OPEN, 'both contacts are open: the switch is half way, or a wire is cut'],
-  ])('two contacts that agree for longer than the discrepancy time: %j', (contacts, reason) => {
-    expect(after([[0, contacts]], CONTACT_DISCREPANCY_MS)).toMatchObject({
-      position: 'shut',
-      reason: 'the switch is moving',
-    })
-    expect(after([[0, contacts]], CONTACT_DISCREPANCY_MS + 1)).toMatchObject({ position: 'doubt', reason })
-  })
-
-  it.each([
-    ['permit', SHUT, BOTH_CLOSED, 'the shut contact did not move with the other'],
-    ['permit', PERMIT, BOTH_OPEN, 'the shut contact did not move with the other'],
-    ['shut', SHUT, BOTH_OPEN, 'the permit contact did not move with the other'],
-    ['shut', PERMIT, BOTH_CLOSED, 'the permit contact did not move with the other'],
-  ])('only the %s contact moved, from %j to %j: names the stuck one', (_, from, to, reason) => {
-    const stuck: [number, Contacts][] = [
-      [0, from],
-      [1000, to],
-      [1200, to],
-    ]
-    expect(after(stuck, 1400)).toMatchObject({ position: 'doubt' })
-    expect(after(stuck, 1400).reason).toContain(reason)
   })
 
   it('a line that is gone, until the next sample', () => {

@@ -59,7 +59,10 @@ function reasonOf(row: string, switchReason = ''): string {
 /** What the switch says after both contacts were open for so long that it is doubt. */
 function pulledPlug(): string {
   const open = { kind: 'sample', contacts: { permit: 'open', shut: 'open' } } as const
-  const state = filter.step(filter.step(filter.startFilter('antivalent', 0), open, 1), open, 1000)
+  const state = [1, 1000, 1100].reduce(
+    (before, atMs) => filter.step(before, open, atMs),
+    filter.startFilter('antivalent', 0),
+  )
   expect(state.reading.position).toBe('doubt')
   return state.reading.reason
 }
@@ -187,6 +190,7 @@ function readAfter(contacts: Contacts, wiring: Wiring, ms: number): string {
   const events = [
     [{ permit: 'open', shut: 'closed' }, 0],
     [contacts, 2000],
+    [contacts, 2000 + ms],
     [contacts, 2000 + ms],
   ] as const
   const start = filter.startFilter(wiring, 0)

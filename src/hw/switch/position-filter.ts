@@ -23,6 +23,12 @@ export const READING_EXPIRES_MS = 5000
  */
 export const CONTACT_DISCREPANCY_MS = 300
 
+/**
+ * So many samples have to find them so behind that time, for of a sample only one contact may be new, and where none came (an edge
+ * was lost, the machine stalled) both may have moved on: nobody looked.
+ */
+export const LATE_AGREEMENTS = 2
+
 /** Changes that are nearer together than this are one movement (ms): switches are specified to bounce 5 to 20. */
 export const MOVEMENT_GAP_MS = 50
 
@@ -60,6 +66,8 @@ export interface FilterState {
   readonly isConfirmed: boolean
   /** Since when both contacts say the same, and the one that did not move then. */
   readonly agreeSinceMs: number | null
+  /** Samples that found them so behind the discrepancy time (count). */
+  readonly lateAgreements: number
   readonly stayed: ContactName | null
   readonly lastChangeMs: number | null
   /** When the newest movements began, oldest first; at most MAX_MOVEMENTS + 1. */
@@ -79,6 +87,7 @@ export function startFilter(wiring: Wiring, nowMs: number): FilterState {
     permitSinceMs: null,
     isConfirmed: false,
     agreeSinceMs: null,
+    lateAgreements: 0,
     stayed: null,
     lastChangeMs: null,
     movementsMs: [],
@@ -106,9 +115,8 @@ export function step(before: FilterState, event: FilterEvent, atMs: number): Fil
 
 /** When the reading changes though nothing happens (ms); null: never. A `step` of `time` is due just after it. */
 export function nextChangeMs(state: FilterState): number | null {
-  const { nowMs, sampledMs, agreeSinceMs, bounceEndsMs } = state
+  const { nowMs, sampledMs, bounceEndsMs } = state
   const times = [sampledMs + READING_EXPIRES_MS]
-  if (agreeSinceMs !== null) times.push(agreeSinceMs + CONTACT_DISCREPANCY_MS)
   if (bounceEndsMs !== null) times.push(bounceEndsMs)
   const coming = times.filter((time) => time >= nowMs)
   return coming.length === 0 ? null : Math.min(...coming)
@@ -116,7 +124,14 @@ export function nextChangeMs(state: FilterState): number | null {
 
 /** Nothing of before counts toward a stable PERMIT. */
 function forgotten(state: FilterState): FilterState {
-  return { ...state, permitSinceMs: null, isConfirmed: false, agreeSinceMs: null, stayed: null }
+  return {
+    ...state,
+    permitSinceMs: null,
+    isConfirmed: false,
+    agreeSinceMs: null,
+    lateAgreements: 0,
+    stayed: null,
+  }
 }
 
 function sampled(before: FilterState, given: Contacts): FilterState {
@@ -127,11 +142,13 @@ function sampled(before: FilterState, given: Contacts): FilterState {
   const permit = positionOf(contacts, wiring) === 'permit'
   const permitSinceMs = permit ? (state.permitSinceMs ?? nowMs) : null
   const agree = positionOf(contacts, wiring) === 'between'
+  const isLate = state.agreeSinceMs !== null && nowMs - state.agreeSinceMs > CONTACT_DISCREPANCY_MS
   return {
     ...state,
     permitSinceMs,
     isConfirmed: permitSinceMs !== null && nowMs - permitSinceMs >= PERMIT_STABLE_MS,
     agreeSinceMs: agree ? (state.agreeSinceMs ?? nowMs) : null,
+    lateAgreements: agree ? state.lateAgreements + (isLate ? 1 : 0) : 0,
     stayed: agree ? (state.agreeSinceMs === null ? stayedOf(before, contacts) : state.stayed) : null,
   }
 }
@@ -190,13 +207,12 @@ function isBlind({ trouble, nowMs, sampledMs }: FilterState): boolean {
 
 /** Why the contacts cannot be believed, or null. */
 function doubtOf(state: FilterState): string | null {
-  const { nowMs, sampledMs, contacts, trouble, hasSample, wiring, bounceEndsMs } = state
+  const { nowMs, sampledMs, contacts, trouble, hasSample, wiring, lateAgreements, bounceEndsMs } = state
   if (trouble !== null) return trouble
   const ageMs = nowMs - sampledMs
   if (ageMs > READING_EXPIRES_MS) return `no reading for ${(ageMs / 1000).toFixed(1)} s`
   if (hasSample && positionOf(contacts, wiring) === 'unknown') return 'a contact is not known'
-  if (state.agreeSinceMs !== null && nowMs - state.agreeSinceMs > CONTACT_DISCREPANCY_MS)
-    return disagreement(contacts.permit, state.stayed)
+  if (lateAgreements >= LATE_AGREEMENTS) return disagreement(contacts.permit, state.stayed)
   if (bounceEndsMs !== null && nowMs < bounceEndsMs) return 'the contacts bounce'
   return null
 }

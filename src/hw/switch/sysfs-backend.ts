@@ -5,7 +5,7 @@
 import type { SwitchConfiguration } from '../../base/configuration.js'
 import { reasonOf } from '../../base/fault.js'
 import { findSysfs, type OnoffLine, type SysfsPlace } from '../gpio/sysfs-lines.js'
-import { RE_READ_MS, type Backend, type BackendOptions } from './backend.js'
+import { MOVING_RE_READ_MS, type Backend, type BackendOptions } from './backend.js'
 import { circuitOf, linesOf } from './chardev-backend.js'
 
 /** Opens the lines. Errors: `Fault` GL-SWITCH-03, -04. */
@@ -30,8 +30,8 @@ export async function openSysfs(
   }
   // The level that comes with an edge is of one line, and already old: at each edge all are read.
   for (const line of lines) line.watch(read)
-  // A reading is two short reads of the kernel's memory, so there is no slower pace for SHUT.
-  const timer = setInterval(read, RE_READ_MS)
+  // A reading is two short reads of the kernel's memory, so there is one pace: an edge that is lost is made good by the next one.
+  const timer = setInterval(read, MOVING_RE_READ_MS)
   read()
   return {
     name: `sysfs: ${sysfs.chip.label}, line${offsets.length > 1 ? 's' : ''} ${offsets.join(' and ')}`,
