@@ -11,6 +11,8 @@ describeNetwork('the canary', () => {
 
   const nft = (text: string) => lab.station.run('sh', '-c', 'echo "$0" | nft -f -', text)
   const sing = () => canary.ask<{ result: string | null; words: string[] }>({ op: 'test' })
+  /** With a raw frame of another program during each of the first tries; and how often the count was read, twice a try. */
+  const singAmong = (frames: number) => canary.ask<{ result: string; reads: number }>({ op: 'test', frames })
 
   beforeAll(async () => {
     lab = await NetworkLab.make()
@@ -29,7 +31,13 @@ describeNetwork('the canary', () => {
   afterAll(() => lab.close())
 
   test('behind the base as it is loaded: dropped, again and again', async () => {
-    for (let i = 0; i < 3; i++) expect(await sing()).toEqual({ result: 'dropped', words: [] })
+    for (let i = 0; i < 3; i++) expect(await sing()).toMatchObject({ result: 'dropped', words: [] })
+  })
+
+  test('while others send raw frames on its device: dropped all the same, but where they always do', async () => {
+    expect(await singAmong(1)).toMatchObject({ result: 'dropped', reads: 4 })
+    expect(await singAmong(2)).toMatchObject({ result: 'dropped', reads: 6 })
+    expect(await singAmong(3)).toMatchObject({ result: 'passed', reads: 6 })
   })
 
   test('with a rule that lets everything out: passed', async () => {
@@ -44,7 +52,10 @@ describeNetwork('the canary', () => {
 
   test('with another program’s drop before the base: broken, for the base was not tried', async () => {
     await nft('table ip t { chain c { type filter hook output priority -300; policy drop; }; }')
-    expect(await sing()).toEqual({ result: 'broken', words: [expect.stringContaining('0 of 2 packets')] })
+    expect(await sing()).toMatchObject({
+      result: 'broken',
+      words: [expect.stringContaining('0 of 2 packets')],
+    })
   })
 
   test('without a base: what is sent passes, and nobody counts it', async () => {
@@ -65,10 +76,10 @@ describeNetwork('the canary', () => {
 
   test('with every port of this machine taken by somebody: broken, with the reason; whole again when one is free', async () => {
     const hog = await Resident.start(lab.station, 'port-hog.py')
-    expect(await sing()).toEqual({ result: 'broken', words: [expect.stringContaining('EADDRINUSE')] })
-    expect(await sing()).toEqual({ result: 'broken', words: [] })
+    expect(await sing()).toMatchObject({ result: 'broken', words: [expect.stringContaining('EADDRINUSE')] })
+    expect(await sing()).toMatchObject({ result: 'broken', words: [] })
     await hog.stop()
-    expect(await sing()).toEqual({ result: 'dropped', words: [] })
+    expect(await sing()).toMatchObject({ result: 'dropped', words: [] })
   })
 
   test('does not see a rule for one uplink: that is for the witness and the read-back', async () => {
