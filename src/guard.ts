@@ -172,10 +172,12 @@ class RunningGuard implements Guard {
       throw error
     }
     this.#notice.ready()
+    // A timer comes before what waits to be read: after a stall, what contacts, station and tools said meanwhile is heard first.
+    const each = (ms: number, act: () => unknown) => setInterval(() => setImmediate(act), ms)
     this.#timers.push(
-      setInterval(() => void this.#lookAtToken(), STEP_MS),
-      setInterval(() => void this.#read(), READ_MS),
-      setInterval(() => void this.#parts?.watch.flyCanary(), CANARY_MS),
+      each(STEP_MS, () => this.#lookAtToken()),
+      each(READ_MS, () => this.#read()),
+      each(CANARY_MS, () => this.#parts?.watch.flyCanary()),
     )
   }
 

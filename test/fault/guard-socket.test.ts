@@ -9,6 +9,7 @@ import { createConnection, createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, expect, test, vi } from 'vitest'
 import { GuardClient } from '../../src/hw/protocol/guard-client.js'
 import type { GuardClientOptions } from '../../src/hw/protocol/guard-client.js'
@@ -81,7 +82,7 @@ test('a station that says nothing for 5 s is silent, and what it answers later i
   let said = 'nothing'
   const first = guard.askToGiveWay().then((word) => (said = word))
   vi.advanceTimersByTime(4999)
-  await Promise.resolve()
+  await nextTurn()
   expect(said).toBe('nothing')
   vi.advanceTimersByTime(1)
   expect(await first).toBe('silent')
@@ -92,6 +93,24 @@ test('a station that says nothing for 5 s is silent, and what it answers later i
   await until(() => guard.nonsense.unasked === 1)
   answers[1]!('gave way')
   expect(await second).toBe('gave way')
+})
+
+test('an answer that came while the guard stalled past those 5 s is heard', async () => {
+  const guard = await serve()
+  const station = await connected()
+  say(station, disarmed)
+  await until(() => guard.station === 'present')
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  const answer = guard.askToGiveWay()
+  const [question] = (await once(createInterface({ input: station }), 'line')) as [string]
+  const { n } = JSON.parse(question) as { n: number }
+  // Where timers run nothing is read before they are through: so it is when a process goes on that stood still.
+  await new Promise((resolve) => {
+    const timer = setInterval(() => resolve(clearInterval(timer)), 1)
+  })
+  say(station, { v: 1, op: 'gave way', n })
+  vi.advanceTimersByTime(5000)
+  expect(await answer).toBe('gave way')
 })
 
 test('a station that goes while it is asked did not give way', async () => {

@@ -7,8 +7,10 @@ import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { beforeEach, describe, expect, it } from 'vitest'
+import { setTimeout as pause } from 'node:timers/promises'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { BLINK_CODES } from '../../src/hw/lamp/blink-code.js'
+import { CONTACT_DISCREPANCY_MS } from '../../src/hw/switch/position-filter.js'
 import { fakeGpio, type FakeGpio } from '../support/fake-gpio.js'
 import { REPOSITORY } from '../support/groundlock.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
@@ -17,6 +19,12 @@ const SCRIPT = join(REPOSITORY, 'scripts', 'switch-watch.mjs')
 const folder = temporaryFolder('switch-watch')
 const SOON = { timeout: 15_000, interval: 5 }
 let count = 0
+
+/** Of a line that it prints. */
+interface Reading {
+  position: string
+  reason: string
+}
 
 function run(...args: string[]) {
   return spawnSync(process.execPath, [SCRIPT, ...args], { encoding: 'utf8', timeout: 30_000 })
@@ -130,5 +138,30 @@ describe('what it watches', () => {
     const { status, stderr } = run('--no-config', '--backend', 'chardev', '--chip', 'elsewhere')
     expect(status).toBe(1)
     expect(stderr).toContain('GL-SWITCH-03')
+  })
+
+  it('a switch that arrives while this program stands still is no doubt', async () => {
+    const contacts = join(folder, `${count++}`)
+    writeFileSync(contacts, 'shut\n')
+    const file = configuration(`[switch]\nbackend = "simulated"\nfile = "${contacts}"\n`)
+    const child = spawn(process.execPath, [SCRIPT, '--config', file], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const ended = once(child, 'exit')
+    const readings: Reading[] = []
+    createInterface(child.stdout).on('line', (line) => void readings.push(JSON.parse(line) as Reading))
+    const said = (reason: string) => vi.waitFor(() => expect(readings.at(-1)).toMatchObject({ reason }), SOON)
+    await said('the switch is SHUT')
+    writeFileSync(contacts, 'permit=open shut=open\n')
+    await said('the switch is moving')
+    child.kill('SIGSTOP')
+    writeFileSync(contacts, 'permit\n')
+    // The machine that stalls: there is no event in it.
+    await pause(2 * CONTACT_DISCREPANCY_MS)
+    child.kill('SIGCONT')
+    await said('the switch is in PERMIT')
+    child.kill('SIGTERM')
+    await ended
+    expect(readings.filter(({ position }) => position === 'doubt')).toEqual([])
   })
 })

@@ -12,7 +12,8 @@ describeNetwork('the canary', () => {
   const nft = (text: string) => lab.station.run('sh', '-c', 'echo "$0" | nft -f -', text)
   const sing = () => canary.ask<{ result: string | null; words: string[] }>({ op: 'test' })
   /** With a raw frame of another program during each of the first tries; and how often the count was read, twice a try. */
-  const singAmong = (frames: number) => canary.ask<{ result: string; reads: number }>({ op: 'test', frames })
+  const singAmong = (frames: number, more: { lost?: boolean } = {}) =>
+    canary.ask<{ result: string; reads: number; words: string[] }>({ op: 'test', frames, ...more })
 
   beforeAll(async () => {
     lab = await NetworkLab.make()
@@ -38,6 +39,13 @@ describeNetwork('the canary', () => {
     expect(await singAmong(1)).toMatchObject({ result: 'dropped', reads: 4 })
     expect(await singAmong(2)).toMatchObject({ result: 'dropped', reads: 6 })
     expect(await singAmong(3)).toMatchObject({ result: 'passed', reads: 6 })
+  })
+
+  test('where something left, and then nothing can be tried any more: passed', async () => {
+    expect(await singAmong(1, { lost: true })).toMatchObject({
+      result: 'passed',
+      words: ['the canary is broken: there is no device glcanary0'],
+    })
   })
 
   test('with a rule that lets everything out: passed', async () => {

@@ -5,7 +5,9 @@
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import { SHUT_MEANT_MS } from '../../src/hw/decide/guard-state.js'
 import { fakeGpio } from '../support/fake-gpio.js'
 import type { FakeGpio } from '../support/fake-gpio.js'
 import { Place } from '../support/lab/place.js'
@@ -69,6 +71,30 @@ describeNetwork('the running guard', () => {
     child.kill('SIGTERM')
     await once(child, 'exit')
     expect([gpio.driven(LAMP), gpio.driven(RELAY)]).toEqual(['0', '0'])
+  })
+
+  test('a SHUT of a moment does not become one that ends a fault because the guard stood still behind it', async () => {
+    const gpio = fakeGpio(join(guard.dir, 'gpio'), 2)
+    guard.configure({ backend: 'chardev' })
+    gpio.contacts('open', 'open')
+    guard.start()
+    const { pid } = await guard.until('it is a fault', ({ row }) => row === 'fault: switch in doubt')
+    // On a machine that is so busy that the moment is a SHUT by itself, once more.
+    for (let tookMs = Infinity; tookMs > SHUT_MEANT_MS / 2;) {
+      gpio.contacts('open', 'open')
+      await guard.until('it is a fault again', ({ row }) => row === 'fault: switch in doubt')
+      const beganMs = performance.now()
+      gpio.contacts('open', 'closed')
+      await guard.until('SHUT is seen', ({ switch: { position } }) => position === 'shut')
+      process.kill(pid, 'SIGSTOP')
+      tookMs = performance.now() - beganMs
+      gpio.contacts('closed', 'open')
+      // The machine that stalls: there is no event in it.
+      await pause(2 * SHUT_MEANT_MS)
+      process.kill(pid, 'SIGCONT')
+    }
+    const after = await guard.until('PERMIT is seen', ({ switch: { position } }) => position === 'permit')
+    expect(after.row).toBe('fault: waits for SHUT')
   })
 
   test('the canary flies again and again, and guard.json tells how it ended', async () => {

@@ -38,10 +38,10 @@ describe('two contacts that agree', () => {
   it.each([
     [BOTH_CLOSED, 'both contacts are closed'],
     [BOTH_OPEN, 'both contacts are open: the switch is half way, or a wire is cut'],
-  ])('are doubt where two samples find it behind the discrepancy time: %j', (contacts, reason) => {
-    const once = [0, EARLY_MS, EARLY_MS, LATE_MS].map((atMs) => [atMs, contacts] as const)
-    expect(after(once)).toMatchObject({ position: 'shut', reason: 'the switch is moving' })
-    expect(after([...once, [LATE_MS, contacts]])).toMatchObject({ position: 'doubt', reason })
+  ])('are doubt where three samples find it behind the discrepancy time: %j', (contacts, reason) => {
+    const twice = [0, EARLY_MS, EARLY_MS, LATE_MS, LATE_MS].map((atMs) => [atMs, contacts] as const)
+    expect(after(twice)).toMatchObject({ position: 'shut', reason: 'the switch is moving' })
+    expect(after([...twice, [LATE_MS, contacts]])).toMatchObject({ position: 'doubt', reason })
   })
 
   it.each([
@@ -53,6 +53,7 @@ describe('two contacts that agree', () => {
     const stuck = after([
       [0, from],
       [1000, to],
+      [1000 + LATE_MS, to],
       [1000 + LATE_MS, to],
       [1000 + LATE_MS, to],
     ])
@@ -79,21 +80,21 @@ describe('contacts that were half way when somebody looked last', () => {
     })
   })
 
-  it('and have arrived are no doubt, though the one that moved first is told first', () => {
-    const told = [...leaving, [3000, 'time'], [3000, BOTH_OPEN]] as const
+  it('and have arrived are no doubt, though an old level is told first, and then the contact that had moved', () => {
+    const told = [...leaving, [3000, 'time'], [3000, BOTH_OPEN], [3001, BOTH_OPEN]] as const
     expect(after(told).position).toBe('shut')
-    const arrived = [...told, [3000, PERMIT]] as const
+    const arrived = [...told, [3002, PERMIT]] as const
     expect(after(arrived)).toMatchObject({ position: 'shut', reason: 'PERMIT is not stable yet' })
-    expect(after([...arrived, [3500, PERMIT]]).position).toBe('permit')
+    expect(after([...arrived, [3502, PERMIT]]).position).toBe('permit')
   })
 
   it('count anew after a movement, and after a line that was gone', () => {
-    const once = [...leaving, [1000 + LATE_MS, BOTH_OPEN]] as const
-    const other = [...once, [2000, SHUT], [3000, BOTH_OPEN], [3000 + LATE_MS, BOTH_OPEN]] as const
-    expect(after(other).position).toBe('shut')
-    const gone = [...once, [2000, 'line gone'], [3000, BOTH_OPEN], [3000 + LATE_MS, BOTH_OPEN]] as const
-    expect(after(gone).position).toBe('shut')
-    for (const told of [other, gone])
-      expect(after([...told, [3000 + LATE_MS, BOTH_OPEN]]).position).toBe('doubt')
+    const late = (sinceMs: number) => [sinceMs + LATE_MS, BOTH_OPEN] as const
+    const before = [...leaving, late(1000), late(1000)] as const
+    for (const between of [SHUT, 'line gone'] as const) {
+      const again = [...before, [2000, between], [3000, BOTH_OPEN], late(3000), late(3000)] as const
+      expect(after(again).position).toBe('shut')
+      expect(after([...again, late(3000)]).position).toBe('doubt')
+    }
   })
 })

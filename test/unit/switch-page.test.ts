@@ -59,7 +59,7 @@ function reasonOf(row: string, switchReason = ''): string {
 /** What the switch says after both contacts were open for so long that it is doubt. */
 function pulledPlug(): string {
   const open = { kind: 'sample', contacts: { permit: 'open', shut: 'open' } } as const
-  const state = [1, 1000, 1100].reduce(
+  const state = [1, 1000, 1100, 1200].reduce(
     (before, atMs) => filter.step(before, open, atMs),
     filter.startFilter('antivalent', 0),
   )
@@ -190,8 +190,7 @@ function readAfter(contacts: Contacts, wiring: Wiring, ms: number): string {
   const events = [
     [{ permit: 'open', shut: 'closed' }, 0],
     [contacts, 2000],
-    [contacts, 2000 + ms],
-    [contacts, 2000 + ms],
+    ...Array.from({ length: filter.LATE_AGREEMENTS }, () => [contacts, 2000 + ms] as const),
   ] as const
   const start = filter.startFilter(wiring, 0)
   return events.reduce(

@@ -112,7 +112,8 @@ export class Tables {
     const answer = resident.send(rules.oneLine(text))
     let timer: NodeJS.Timeout | undefined
     const isLate = new Promise<'late'>((resolve) => {
-      timer = setTimeout(() => resolve('late'), RESIDENT_LATE_MS)
+      // Behind what waits to be read: after a stall of the guard's own, the answer may be there.
+      timer = setTimeout(() => setImmediate(resolve, 'late'), RESIDENT_LATE_MS)
     })
     const first = await Promise.race([answer, isLate])
     clearTimeout(timer)

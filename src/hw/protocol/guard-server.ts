@@ -122,7 +122,7 @@ class ServedGuard implements GuardServer {
     const n = ++this.#lastNumber
     let answered: (word: Answer) => void = () => {}
     const answer = new Promise<Answer>((resolve) => (answered = resolve))
-    const timer = setTimeout(() => this.#question?.end('silent'), ANSWER_MS)
+    const timer = setTimeout(() => setImmediate(() => this.#endUnanswered(n)), ANSWER_MS)
     this.#question = {
       n,
       answer,
@@ -134,6 +134,11 @@ class ServedGuard implements GuardServer {
     }
     this.#station.say({ v: 1, op: 'give way', n })
     return answer
+  }
+
+  /** Behind what waits to be read: after a stall of the guard's own, an answer that came in time is heard first. */
+  #endUnanswered(n: number): void {
+    if (this.#question?.n === n) this.#question.end('silent')
   }
 
   tell(door: DoorWord, reason: string): void {

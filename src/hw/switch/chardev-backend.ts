@@ -224,6 +224,7 @@ class ChardevBackend implements Backend {
     this.#children = []
     this.#circuits = []
     this.#standsFromMs = Infinity
+    this.#agreeSinceMs = null
     this.#turn = undefined
     this.#options.listener.trouble(why)
     this.#onFirst()

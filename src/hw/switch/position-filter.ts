@@ -24,10 +24,11 @@ export const READING_EXPIRES_MS = 5000
 export const CONTACT_DISCREPANCY_MS = 300
 
 /**
- * So many samples have to find them so behind that time, for of a sample only one contact may be new, and where none came (an edge
- * was lost, the machine stalled) both may have moved on: nobody looked.
+ * So many samples (count) must find the contacts the same after CONTACT_DISCREPANCY_MS. Where none comes (an edge was lost, the
+ * machine stalled) they may have moved on: nobody looked. The first may have been read before that and told behind it, and of the
+ * next two each may be new for one contact only.
  */
-export const LATE_AGREEMENTS = 2
+export const LATE_AGREEMENTS = 3
 
 /** Changes that are nearer together than this are one movement (ms): switches are specified to bounce 5 to 20. */
 export const MOVEMENT_GAP_MS = 50
@@ -66,9 +67,9 @@ export interface FilterState {
   readonly isConfirmed: boolean
   /** Since when both contacts say the same, and the one that did not move then. */
   readonly agreeSinceMs: number | null
-  /** Samples that found them so behind the discrepancy time (count). */
-  readonly lateAgreements: number
   readonly stayed: ContactName | null
+  /** Samples that found them the same after the discrepancy time (count). */
+  readonly lateAgreements: number
   readonly lastChangeMs: number | null
   /** When the newest movements began, oldest first; at most MAX_MOVEMENTS + 1. */
   readonly movementsMs: readonly number[]
@@ -87,8 +88,8 @@ export function startFilter(wiring: Wiring, nowMs: number): FilterState {
     permitSinceMs: null,
     isConfirmed: false,
     agreeSinceMs: null,
-    lateAgreements: 0,
     stayed: null,
+    lateAgreements: 0,
     lastChangeMs: null,
     movementsMs: [],
     bounceEndsMs: null,
@@ -129,8 +130,8 @@ function forgotten(state: FilterState): FilterState {
     permitSinceMs: null,
     isConfirmed: false,
     agreeSinceMs: null,
-    lateAgreements: 0,
     stayed: null,
+    lateAgreements: 0,
   }
 }
 
@@ -148,8 +149,8 @@ function sampled(before: FilterState, given: Contacts): FilterState {
     permitSinceMs,
     isConfirmed: permitSinceMs !== null && nowMs - permitSinceMs >= PERMIT_STABLE_MS,
     agreeSinceMs: agree ? (state.agreeSinceMs ?? nowMs) : null,
-    lateAgreements: agree ? state.lateAgreements + (isLate ? 1 : 0) : 0,
     stayed: agree ? (state.agreeSinceMs === null ? stayedOf(before, contacts) : state.stayed) : null,
+    lateAgreements: agree ? state.lateAgreements + (isLate ? 1 : 0) : 0,
   }
 }
 

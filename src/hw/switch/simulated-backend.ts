@@ -9,7 +9,8 @@ import { basename, dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { SwitchConfiguration } from '../../base/configuration.js'
 import { Fault, errnoOf, reasonOf } from '../../base/fault.js'
-import { RE_READ_MS, type Backend, type BackendOptions } from './backend.js'
+import { MOVING_RE_READ_MS, RE_READ_MS, type Backend, type BackendOptions } from './backend.js'
+import { positionOf } from './position-filter.js'
 import type { Contacts } from './reading.js'
 
 /** Longest text that means something, and some white space (bytes). */
@@ -22,7 +23,7 @@ const EMPTY_PAUSE_MS = 20
 const WRITABLE_BY_MANY = 0o022
 
 export async function openSimulated(
-  { file }: SwitchConfiguration,
+  { file, wiring }: SwitchConfiguration,
   { log, listener, isInstalledUnit }: BackendOptions & { isInstalledUnit: boolean },
 ): Promise<Backend> {
   const state = { isStopped: false, askCount: 0 }
@@ -38,8 +39,9 @@ export async function openSimulated(
     if (typeof found === 'string') listener.trouble(found)
     else listener.sample(found)
     clearTimeout(timer)
+    const isMoving = typeof found !== 'string' && positionOf(found, wiring) === 'between'
     if (state.askCount !== askCount) readSoon()
-    else timer = setTimeout(readSoon, RE_READ_MS + 1)
+    else timer = setTimeout(readSoon, isMoving ? MOVING_RE_READ_MS : RE_READ_MS + 1)
   }
   const readSoon = () => {
     state.askCount++

@@ -7,7 +7,7 @@ import { Fault, faultLines, reasonOf } from '../../base/fault.js'
 import type { Log } from '../../base/log.js'
 import type { Door } from '../door/door.js'
 import type { DoorReading } from '../door/reading.js'
-import type { Canary } from '../witness/canary.js'
+import type { Canary, CanaryWord } from '../witness/canary.js'
 import type { Growth, Witness } from '../witness/witness.js'
 
 export class KernelWatch {
@@ -18,7 +18,7 @@ export class KernelWatch {
   #reading: DoorReading | undefined
   #growths: readonly Growth[] = []
   #witnessTrouble: string | null = null
-  #canarySaid: Awaited<ReturnType<Canary['test']>> | null = null
+  #canarySaid: CanaryWord | null = null
   #isFlying = false
   /** Changes of the door so far: a reading that was begun before the last one is void. */
   #changes = 0
@@ -47,7 +47,7 @@ export class KernelWatch {
     return this.#growths
   }
 
-  get canarySaid(): Awaited<ReturnType<Canary['test']>> | null {
+  get canarySaid(): CanaryWord | null {
     return this.#canarySaid
   }
 
