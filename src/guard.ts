@@ -47,9 +47,6 @@ const CANARY_MS = 5000
 /** What the status shows of what happened (events). */
 const MAX_EVENTS = 20
 
-/** In the guard's state_dir. */
-const RADIOS_FILE = 'radios'
-
 export interface Guard {
   /** Shuts the door, frees the token and lets go of the lines. */
   stop(): Promise<void>
@@ -99,7 +96,8 @@ class RunningGuard implements Guard {
   readonly #statusFile: StatusFile
   readonly #events: { atUs: number; text: string }[] = []
 
-  // What was read last.
+  // What was read last, and when.
+  #lookedMs = monotonicMs()
   #tokenLook: TokenLook = 'doubt'
   /** When it was taken; Infinity while it is being taken. */
   #tokenAtMs = -Infinity
@@ -125,14 +123,14 @@ class RunningGuard implements Guard {
   async start(): Promise<void> {
     const { switch: switchConfiguration, uplink, guard } = this.#configuration
     const log = this.#log
-    const onChange = (): void => this.#step()
+    const onChange = () => this.#step()
     const socketPath = join(guard.runDir, GUARD_SOCKET)
     await removeStale(socketPath) // a second guard must not touch what the first one keeps
     // Then the door: what else fails, fails behind a shut one.
     const door = await openDoor({
       policy: policyOf(uplink),
       log,
-      radiosFile: join(guard.stateDir, RADIOS_FILE),
+      radiosFile: join(guard.stateDir, 'radios'),
       onForeignChange: (what) => this.#note(`changed by another program, and made again: ${what}`, 'warn'),
       onDevices: () => void this.#read(),
     })
@@ -172,7 +170,7 @@ class RunningGuard implements Guard {
       throw error
     }
     this.#notice.ready()
-    // A timer comes before what waits to be read: after a stall, what contacts, station and tools said meanwhile is heard first.
+    // Behind what waits to be read, which Node does after its timers: what was said during a stall is heard first.
     const each = (ms: number, act: () => unknown) => setInterval(() => setImmediate(act), ms)
     this.#timers.push(
       each(STEP_MS, () => this.#lookAtToken()),
@@ -208,9 +206,13 @@ class RunningGuard implements Guard {
     if (monotonicMs() - parts.watch.readAtMs < READING_LIMIT_MS) this.#notice.progress()
     const before = this.#decision
     const decision = decide(this.#state, this.#inputs(parts))
+    this.#lookedMs = monotonicMs()
     this.#state = decision.state
     this.#decision = decision
-    if (decision.state.phase !== 'asking') this.#forgetAnswer()
+    if (decision.state.phase !== 'asking') {
+      this.#asked++
+      this.#answer = undefined
+    }
     for (const effect of decision.effects) this.#begin(effect, parts)
     // A door that was only told to be shut is not shown as shut.
     if (decision.state.phase !== 'shutting') parts.lamp.show(signalOf(decision.door, parts.server))
@@ -218,11 +220,6 @@ class RunningGuard implements Guard {
     const isNews = decision.row !== before?.row && decision.reason !== before?.reason
     if (isNews || decision.door !== before.door) this.#tell(decision, before)
     else if (decision.state.phase !== before.state.phase) this.#writeStatus()
-  }
-
-  #forgetAnswer(): void {
-    this.#asked++
-    this.#answer = undefined
   }
 
   #inputs({ switch: contacts, server, watch }: Parts): GuardInputs {
@@ -234,6 +231,7 @@ class RunningGuard implements Guard {
       position,
       switchReason: reason,
       isAtShut,
+      unseenMs: now - this.#lookedMs,
       shutSeen,
       station: server.station === 'absent' ? 'absent' : (this.#answer ?? 'present'),
       vehicle: server.vehicle,

@@ -8,11 +8,12 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
-import { beforeEach, describe, expect, it, vi } from 'vitest'
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { BLINK_CODES } from '../../src/hw/lamp/blink-code.js'
 import { CONTACT_DISCREPANCY_MS } from '../../src/hw/switch/position-filter.js'
 import { fakeGpio, type FakeGpio } from '../support/fake-gpio.js'
 import { REPOSITORY } from '../support/groundlock.js'
+import { turnSwitch } from '../support/switch-file.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 
 const SCRIPT = join(REPOSITORY, 'scripts', 'switch-watch.mjs')
@@ -20,7 +21,7 @@ const folder = temporaryFolder('switch-watch')
 const SOON = { timeout: 15_000, interval: 5 }
 let count = 0
 
-/** Of a line that it prints. */
+/** What is looked at in a line that it prints. */
 interface Reading {
   position: string
   reason: string
@@ -142,26 +143,32 @@ describe('what it watches', () => {
 
   it('a switch that arrives while this program stands still is no doubt', async () => {
     const contacts = join(folder, `${count++}`)
-    writeFileSync(contacts, 'shut\n')
+    turnSwitch(contacts, 'shut')
     const file = configuration(`[switch]\nbackend = "simulated"\nfile = "${contacts}"\n`)
     const child = spawn(process.execPath, [SCRIPT, '--config', file], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
-    const ended = once(child, 'exit')
+    onTestFinished(() => void child.kill('SIGKILL'))
     const readings: Reading[] = []
     createInterface(child.stdout).on('line', (line) => void readings.push(JSON.parse(line) as Reading))
     const said = (reason: string) => vi.waitFor(() => expect(readings.at(-1)).toMatchObject({ reason }), SOON)
-    await said('the switch is SHUT')
-    writeFileSync(contacts, 'permit=open shut=open\n')
-    await said('the switch is moving')
-    child.kill('SIGSTOP')
-    writeFileSync(contacts, 'permit\n')
-    // The machine that stalls: there is no event in it.
-    await pause(2 * CONTACT_DISCREPANCY_MS)
-    child.kill('SIGCONT')
-    await said('the switch is in PERMIT')
-    child.kill('SIGTERM')
-    await ended
+    let tookMs: number
+    do {
+      turnSwitch(contacts, 'shut')
+      await said('the switch is SHUT')
+      readings.length = 0
+      const beganMs = performance.now()
+      turnSwitch(contacts, 'permit=open shut=open')
+      await vi.waitUntil(() => readings.some(({ reason }) => reason === 'the switch is moving'), SOON)
+      child.kill('SIGSTOP')
+      tookMs = performance.now() - beganMs
+      turnSwitch(contacts, 'permit')
+      // The machine that stalls: there is no event in it.
+      await pause(2 * CONTACT_DISCREPANCY_MS)
+      child.kill('SIGCONT')
+      await said('the switch is in PERMIT')
+      // Where the machine is so busy that they agreed for long before: once more.
+    } while (tookMs > CONTACT_DISCREPANCY_MS)
     expect(readings.filter(({ position }) => position === 'doubt')).toEqual([])
   })
 })

@@ -18,6 +18,7 @@ export function calmInputs(changes: Partial<GuardInputs> = {}): GuardInputs {
     position: 'shut',
     switchReason: 'the switch is SHUT',
     isAtShut: true,
+    unseenMs: 250,
     shutSeen: true,
     station: 'present',
     vehicle: 'disarmed',

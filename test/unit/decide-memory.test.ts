@@ -28,6 +28,20 @@ it.each([
 })
 
 it.each([
+  [500, { untilShut: false, shutSinceMs: NOW_MS - 5000, shutLastedMs: 5000 }],
+  [501, { untilShut: true, shutSinceMs: NOW_MS, shutLastedMs: 300 }],
+])('after %d ms in which nobody looked a SHUT of before goes on, or begins anew', (unseenMs, wanted) => {
+  const state = stateIn('blocked', { untilShut: true, shutSinceMs: NOW_MS - 5000, shutLastedMs: 300 })
+  expect(remember(state, calmInputs({ unseenMs }))).toMatchObject(wanted)
+})
+
+it('a PERMIT behind a time in which nobody looked does not make a SHUT of it', () => {
+  const state = stateIn('blocked', { untilShut: true, shutSinceMs: NOW_MS - 900, shutLastedMs: 100 })
+  const permit = calmInputs({ position: 'permit', isAtShut: false, unseenMs: 800 })
+  expect(remember(state, permit)).toMatchObject({ untilShut: true, shutSinceMs: null })
+})
+
+it.each([
   ['in an opening', stateIn('asking'), lost],
   ['while SHUT is awaited', stateIn('blocked', { untilShut: true }), lost],
   ['before SHUT was ever seen', stateIn('blocked'), { ...lost, shutSeen: false }],

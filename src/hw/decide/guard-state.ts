@@ -20,6 +20,8 @@ export interface GuardInputs {
   switchReason: string
   /** The contacts say SHUT themselves: a switch that moves, and a PERMIT that is not stable yet, are `shut` too. */
   isAtShut: boolean
+  /** Time since the look before this one (ms). What the contacts said in it is not known. */
+  unseenMs: number
   /** SHUT was read at least once since the guard started. */
   shutSeen: boolean
   /**
@@ -93,6 +95,11 @@ export const SHUT_AGAIN_MS = 1000
 export const READING_LIMIT_MS = 5000
 /** SHUT that the contacts say for so long was meant (ms): longer than any of them bounces, and a hand rests there as long. */
 export const SHUT_MEANT_MS = 700
+/**
+ * A time in which nobody looked that is longer than this is no part of such a SHUT (ms): a guard that stood still may have been shown
+ * SHUT for a moment. It looks four times a second.
+ */
+export const UNSEEN_LIMIT_MS = 500
 /**
  * A station counts as gone after this (ms). A killed process's token is free before its serial port is closed; the
  * kernel needs a few ms for both.

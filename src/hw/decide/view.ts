@@ -9,6 +9,7 @@ import {
   OVERRIDE_WAIT_MS,
   READING_LIMIT_MS,
   SHUT_MEANT_MS,
+  UNSEEN_LIMIT_MS,
 } from './guard-state.js'
 import type { GuardInputs, GuardState, Phase } from './guard-state.js'
 
@@ -71,8 +72,9 @@ export function viewOf(state: GuardState, inputs: GuardInputs): View {
 }
 
 /** What switch and station add to memory, before the table is asked. */
-export function remember(state: GuardState, inputs: GuardInputs): GuardState {
-  const { nowMs, position } = inputs
+export function remember(before: GuardState, inputs: GuardInputs): GuardState {
+  const { nowMs, position, unseenMs } = inputs
+  const state = unseenMs > UNSEEN_LIMIT_MS ? { ...before, shutSinceMs: null } : before
   const presentMs = inputs.station === 'absent' ? state.presentMs : nowMs
   if (position === 'doubt') return { ...state, ...NO_WISH, presentMs, shutSinceMs: null, shutLastedMs: 0 }
   const shutLastedMs = Math.max(state.shutLastedMs, atShutMs(state, nowMs))

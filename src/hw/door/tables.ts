@@ -2,6 +2,8 @@
  * Tables: ours in the kernel, made and made again. What shuts goes through the resident nft, and may be done twice; what opens
  * is not here, but for the local interfaces, which a spawned nft fills in.
  */
+import { behindInput } from '../../base/behind-input.js'
+import type { Behind } from '../../base/behind-input.js'
 import type { Log } from '../../base/log.js'
 import { toldOnce } from '../../base/told-once.js'
 import { LEASE_MS } from '../token/lease.js'
@@ -110,13 +112,12 @@ export class Tables {
   async #shutting(text: string, late: Late): Promise<string | null> {
     const resident = this.#resident
     const answer = resident.send(rules.oneLine(text))
-    let timer: NodeJS.Timeout | undefined
+    let wait: Behind | undefined
     const isLate = new Promise<'late'>((resolve) => {
-      // Behind what waits to be read: after a stall of the guard's own, the answer may be there.
-      timer = setTimeout(() => setImmediate(resolve, 'late'), RESIDENT_LATE_MS)
+      wait = behindInput(RESIDENT_LATE_MS, () => resolve('late'))
     })
     const first = await Promise.race([answer, isLate])
-    clearTimeout(timer)
+    wait?.cancel()
     if (first === null || (first !== 'late' && resident.isAlive)) return first
     const spawned = late.do(text, answer)
     if (first !== 'late') return spawned

@@ -2,6 +2,8 @@
  * Client: one program at the guard's socket: its lines in, ours out, both bounded. It can hang itself up, and no more.
  */
 import type { Socket } from 'node:net'
+import { behindInput } from '../../base/behind-input.js'
+import type { Behind } from '../../base/behind-input.js'
 import { LineSplitter } from '../../base/line-splitter.js'
 import { writeLine } from '../../base/line-writer.js'
 import { MAX_LINE_BYTES, lineOf, parseFromStation } from './messages.js'
@@ -29,16 +31,17 @@ export interface ClientListener {
 export class Client {
   readonly #socket: Socket
   readonly #pace = new Pace(PACE, performance.now())
-  readonly #silence: NodeJS.Timeout
-  #isSilent = false
+  readonly #listener: ClientListener
+  #silence: Behind
 
   constructor(socket: Socket, listener: ClientListener) {
     this.#socket = socket
-    this.#silence = setTimeout(() => this.#maybeSilent(listener), SILENT_MS)
+    this.#listener = listener
+    this.#silence = this.#silent()
     const lines = new LineSplitter(MAX_LINE_BYTES)
     socket.on('error', () => socket.destroy())
     socket.once('close', () => {
-      clearTimeout(this.#silence)
+      this.#silence.cancel()
       listener.closed()
     })
     // A half line that is left then is no message.
@@ -48,8 +51,8 @@ export class Client {
         const message = line === null ? null : parseFromStation(line)
         if (message === null) listener.nonsense()
         else {
-          this.#isSilent = false
-          this.#silence.refresh()
+          this.#silence.cancel()
+          this.#silence = this.#silent()
           listener.heard(message)
         }
         if (!this.#pace.allows(performance.now())) this.hangUp()
@@ -67,11 +70,9 @@ export class Client {
     this.#socket.destroy()
   }
 
-  /** Timers run before sockets are read: after a stall of the guard's own, what was said meanwhile is heard first. */
-  #maybeSilent(listener: ClientListener): void {
-    this.#isSilent = true
-    setImmediate(() => {
-      if (this.#isSilent && !this.#socket.destroyed) listener.silent()
+  #silent(): Behind {
+    return behindInput(SILENT_MS, () => {
+      if (!this.#socket.destroyed) this.#listener.silent()
     })
   }
 }

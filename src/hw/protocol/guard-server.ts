@@ -8,6 +8,7 @@ import { chmodSync, existsSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { createConnection, createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
+import { behindInput } from '../../base/behind-input.js'
 import { errnoOf, reasonOf } from '../../base/fault.js'
 import { Client, SILENT_MS } from './client.js'
 import type { DoorWord, FromGuard, FromStation, LinkWord, VehicleWord } from './messages.js'
@@ -122,23 +123,18 @@ class ServedGuard implements GuardServer {
     const n = ++this.#lastNumber
     let answered: (word: Answer) => void = () => {}
     const answer = new Promise<Answer>((resolve) => (answered = resolve))
-    const timer = setTimeout(() => setImmediate(() => this.#endUnanswered(n)), ANSWER_MS)
+    const silence = behindInput(ANSWER_MS, () => this.#question?.end('silent'))
     this.#question = {
       n,
       answer,
       end: (word) => {
-        clearTimeout(timer)
+        silence.cancel()
         this.#question = null
         answered(word)
       },
     }
     this.#station.say({ v: 1, op: 'give way', n })
     return answer
-  }
-
-  /** Behind what waits to be read: after a stall of the guard's own, an answer that came in time is heard first. */
-  #endUnanswered(n: number): void {
-    if (this.#question?.n === n) this.#question.end('silent')
   }
 
   tell(door: DoorWord, reason: string): void {

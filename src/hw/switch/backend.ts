@@ -16,7 +16,7 @@ export interface Backend {
 export interface Listener {
   /**
    * The contacts as they are now. Level and edge alike; a level is given at least every 2 s, near PERMIT every 500 ms, and while both
-   * contacts say the same every 100 ms for a while: only samples make a doubt of that.
+   * contacts say the same every 100 ms, for the first second: a doubt takes samples, time alone makes none.
    */
   sample(contacts: Contacts): void
   /** No contacts can be read now: one short phrase. It is tried again all the while. */
@@ -34,7 +34,10 @@ export const SHUT_RE_READ_MS = 2000
 /** Pause between readings of the levels in any other position (ms): the first one decides whether PERMIT was stable. */
 export const RE_READ_MS = 500
 
-/** Pause between readings of the levels while a switch moves, and always through sysfs (ms): what was missed of a movement is read before it is called doubt. */
+/**
+ * Pause between readings of the levels while a switch moves, and always through sysfs (ms): what was missed of a movement is read
+ * before it is called doubt.
+ */
 export const MOVING_RE_READ_MS = 100
 
 /** Pause after a failure (ms): a tool that fails at once costs a Pi about 1 % of one core at this rate. */

@@ -14,6 +14,8 @@
  * After a trouble nothing is told until every monitor has stood for a second: a line whose level can be read, and whose
  * edges cannot, is one doubt and not a new one at each try.
  */
+import { behindInput } from '../../base/behind-input.js'
+import type { Behind } from '../../base/behind-input.js'
 import type { SwitchConfiguration } from '../../base/configuration.js'
 import { Fault } from '../../base/fault.js'
 import { pickChip, type GpioChip } from '../gpio/chip.js'
@@ -83,7 +85,7 @@ class ChardevBackend implements Backend {
   #turn: number | undefined
   /** The line whose turn is next. */
   #next = 0
-  #timer: NodeJS.Timeout | undefined
+  #timer: Behind | undefined
   #dueMs = Infinity
   /** Since when the contacts agree; null while they do not. */
   #agreeSinceMs: number | null = null
@@ -119,7 +121,7 @@ class ChardevBackend implements Backend {
 
   async stop(): Promise<void> {
     this.#isStopped = true
-    clearTimeout(this.#timer)
+    this.#timer?.cancel()
     await this.#change
     await endAll(this.#children)
   }
@@ -243,11 +245,11 @@ class ChardevBackend implements Backend {
     }
   }
 
-  /** The one timer. */
+  /** The one timer. What a child has told is read before it is replaced. */
   #after(pauseMs: number, act: () => void): void {
-    clearTimeout(this.#timer)
+    this.#timer?.cancel()
     this.#dueMs = performance.now() + pauseMs
-    if (!this.#isStopped) this.#timer = setTimeout(act, pauseMs)
+    if (!this.#isStopped) this.#timer = behindInput(pauseMs, act)
   }
 }
 

@@ -8,8 +8,9 @@
  * it; a base that is loaded and not run, or an accept before the drop that names no device, is seen.
  * What other programs send on the pair (raw frames of a DHCP client or of LLDP, on every device there is) is not told apart by its
  * count: where nothing was sent in another try, it was theirs.
- * Does not show: what passes now and then only, by a rule of another program that accepts at a rate, nor anything of another device. With a rule that was put in by hand for one uplink the canary still says
- * `dropped`; that is found by the read-back and by the witness.
+ * Does not show: what passes now and then only, by a rule of another program that accepts at a rate, nor anything of another
+ * device. With a rule that was put in by hand for one uplink the canary still says `dropped`; that is found by the read-back and
+ * by the witness.
  */
 import { createSocket } from 'node:dgram'
 import { connect } from 'node:net'
@@ -26,7 +27,8 @@ export type CanaryWord = 'dropped' | 'passed' | 'broken'
 export interface Canary {
   /**
    * `dropped`: counted before the drop, and none sent, in one of three tries. `passed`: some were sent, and no try was dropped.
-   * `broken`: none were counted, or the test itself cannot be made, which proves nothing. Never rejects; says in the log what was broken.
+   * `broken`: none were counted, or the test itself cannot be made, which proves nothing. Never rejects; says in the log
+   * what was broken.
    */
   test(): Promise<CanaryWord>
   /** Takes the pair away. */
