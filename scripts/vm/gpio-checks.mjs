@@ -26,6 +26,9 @@ const SHUT = contact(PERMIT_LINE, 'open') + contact(SHUT_LINE, 'closed')
 /** Waits until `test` succeeds, for 10 s of the machine at least. */
 const until = (test) => `for n in $(seq 200); do ${test} && break; sleep 0.05; done\n`
 
+/** Until the installed guard is in this phase. */
+const phase = (name) => until(`grep -q '"phase": "${name}"' /run/groundlock/guard/guard.json`)
+
 export async function gpioChecks(guest, report) {
   const chip = await guest.run(CHIP + `\n${SHUT}`)
   if (chip.status !== 0) {
@@ -114,7 +117,6 @@ function spread(took) {
 
 /** The guard as it is installed, with an uplink: from the contact to the last lease, as the kernel tells of it. */
 async function guarded(guest, report, backend) {
-  const phase = (name) => until(`grep -q '"phase": "${name}"' /run/groundlock/guard/guard.json`)
   const leased = 'nft list set inet groundlock leased | grep -q expires'
   const { out } =
     await guest.run(`sed -i 's/^backend = .*/backend = "${backend}"/' /etc/groundlock/groundlock.toml
@@ -148,7 +150,6 @@ for line in sys.stdin: print(f"{time.monotonic() * 1000:.3f} {line}", end="")' >
 
 /** A turn in the middle of which the machine does not run the guard for longer than contacts may agree. */
 async function stalled(guest, report, backend) {
-  const phase = (name) => until(`grep -q '"phase": "${name}"' /run/groundlock/guard/guard.json`)
   const { out } = await guest.run(`since=$(date +%s.%N); pid=$(systemctl show -P MainPID groundlock-guard)
     ${contact(SHUT_LINE, 'open')} sleep 0.05; kill -STOP $pid
     ${contact(PERMIT_LINE, 'closed')} sleep 0.6; kill -CONT $pid
